@@ -1,0 +1,394 @@
+// Package lane decides a workflow's lane: which number a start gets, which runs wait, which begin and which are
+// decided away, by the workflow's run strategy. Like package engine it is pure: the shell loads a Lane, calls Decide,
+// commits it on the revision that was read and then carries out the orders.
+//
+// The lane is the only place where instance and run numbers are given and where runs of one workflow are weighed
+// against each other. It does not know what a run does: a run is in the queue, running, or gone.
+package lane
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/downbeat/downbeat/core/fault"
+)
+
+// Rule is a run strategy's rule.
+type Rule uint8
+
+// The rules, with Maestro's names in String.
+const (
+	Sequential       Rule = iota // one at a time, in order
+	StrictSequential             // as Sequential, and a failed instance blocks until it is unblocked
+	Parallel                     // up to Concurrency at once
+	FirstOnly                    // a start is refused while another run is not terminal
+	LastOnly                     // a start ends whatever runs or waits
+	SerialLatestOnly             // one runs, at most the newest waits
+)
+
+var ruleNames = [...]string{"SEQUENTIAL", "STRICT_SEQUENTIAL", "PARALLEL", "FIRST_ONLY", "LAST_ONLY", "SERIAL_LATEST_ONLY"}
+
+func (r Rule) String() string { return ruleNames[r] }
+
+// ParseRule reads a rule's upper-case name.
+func ParseRule(name string) (Rule, bool) {
+	i := slices.Index(ruleNames[:], name)
+	if i < 0 {
+		return Sequential, false
+	}
+	return Rule(i), true
+}
+
+// Strategy is a rule with how many runs may be executing at once (1 to 1000; above 1 only with Parallel).
+type Strategy struct {
+	Rule        Rule
+	Concurrency int
+}
+
+// MaxDispatch is how many queued runs one decision takes at most (Maestro's dequeue batch). More follow in the next.
+const MaxDispatch = 50
+
+// Entry names a run.
+type Entry struct {
+	Instance, Run int64
+}
+
+func (e Entry) before(f Entry) bool {
+	if e.Instance != f.Instance {
+		return e.Instance < f.Instance
+	}
+	return e.Run < f.Run
+}
+
+// Target is what an order makes of a run.
+type Target uint8
+
+// The targets. Each is idempotent on the run's head: carrying an order out twice, or late, changes nothing.
+const (
+	Queue  Target = iota + 1 // write the number to the start, create the head as queued
+	Begin                    // the same if need be, then let it begin
+	Reject                   // create the head as STOPPED: refused by FIRST_ONLY
+	Drop                     // end a queued run as STOPPED: pushed out by a newer one
+	Cancel                   // end a queued run on a user's word
+	Fail                     // create the head as FAILED: a start whose parameters could not be evaluated
+	Halt                     // stop a running run: pushed out by LAST_ONLY
+)
+
+// Order is a run with what must still be made of it. It stays in the lane until somebody has seen it done, so that a
+// crash after the lane's commit loses nothing (P12).
+type Order struct {
+	Entry
+	Target Target
+	// UUID finds the start item while the head may not exist; empty for a run that has one.
+	UUID string
+	// By is the instance that pushed this one out (Drop, Halt) or blocks it (Reject).
+	By int64
+	// Kill makes Cancel end the run as FAILED in place of STOPPED.
+	Kill bool
+	// User and Reason are those of a Cancel.
+	User, Reason string
+}
+
+// Lane is the state. Its zero value is the lane of a workflow that never ran.
+type Lane struct {
+	// Latest is the newest instance number; it survives the deletion of the workflow.
+	Latest int64
+	// Queued and Running are ordered by instance and run.
+	Queued, Running []Entry
+	Orders          []Order
+	// Deleting refuses every start: the workflow is being deleted (P15).
+	Deleting bool
+	// Since is when the oldest of Orders was given, 0 without orders.
+	Since int64
+	// Due is when the sweep must look here, 0 when at rest.
+	Due int64
+}
+
+// Arrival is a start or a restart that wants a number.
+type Arrival struct {
+	UUID string
+	// Instance is that of a restart, 0 for a fresh start. LatestRun is then its newest run, read after the lane was.
+	Instance, LatestRun int64
+	// Failed marks a start that is kept though its parameters could not be evaluated: it is never queued.
+	Failed bool
+}
+
+// Input is everything that a decision takes in at once.
+type Input struct {
+	Now      int64
+	Strategy Strategy
+	// Blocked tells that a failed instance blocks the queue; asked only under StrictSequential.
+	Blocked  bool
+	Arrivals []Arrival
+	// Ended are runs seen terminal. One that the lane does not list is ignored: a late duplicate must not free a
+	// slot twice (P14).
+	Ended []Entry
+	// Done are orders seen carried out.
+	Done []Order
+	// CancelAll ends everything queued, on the word of User.
+	CancelAll    bool
+	Kill         bool
+	User, Reason string
+	// Delete marks the lane deleted if nothing is queued, running or ordered.
+	Delete bool
+	// Revive ends Deleting: the deletion is finished and the id may be used again.
+	Revive bool
+}
+
+// Result tells each arrival's fate, in the order of Input.Arrivals.
+type Result struct {
+	Entry
+	// Status is CREATED or STOPPED.
+	Rejected bool
+	Err      error
+}
+
+// Outcome is what a decision gives besides the new state.
+type Outcome struct {
+	Results   []Result
+	Cancelled int
+	Changed   bool
+	// More tells that MaxDispatch was reached and another decision would begin more runs.
+	More bool
+}
+
+// Decide takes in, in this order: what is done, what ended, a cancellation, the arrivals; then it begins what may.
+func Decide(l *Lane, in Input) Outcome {
+	var out Outcome
+	for _, d := range in.Done {
+		if l.dropOrder(d) {
+			out.Changed = true
+		}
+	}
+	for _, e := range in.Ended {
+		if l.remove(e) {
+			out.Changed = true
+		}
+	}
+	if in.Revive && l.Deleting {
+		l.Deleting, out.Changed = false, true
+	}
+	if in.CancelAll {
+		out.Cancelled = len(l.Queued)
+		for _, e := range l.Queued {
+			l.order(Order{Entry: e, Target: Cancel, Kill: in.Kill, User: in.User, Reason: in.Reason}, in.Now)
+			out.Changed = true
+		}
+		l.Queued = nil
+	}
+	for _, a := range in.Arrivals {
+		r := l.arrive(a, in)
+		if r.Err == nil {
+			out.Changed = true
+		}
+		out.Results = append(out.Results, r)
+	}
+	if l.dispatch(in, &out) {
+		out.Changed = true
+	}
+	if in.Delete && !l.Busy() && !l.Deleting {
+		l.Deleting, out.Changed = true, true
+	}
+	if len(l.Orders) == 0 {
+		l.Since = 0
+	}
+	if due := l.nextDue(in.Now); due != l.Due {
+		l.Due, out.Changed = due, true
+	}
+	return out
+}
+
+// Busy tells whether any run is not terminal, or an order is not yet seen done.
+func (l *Lane) Busy() bool { return len(l.Queued)+len(l.Running)+len(l.Orders) > 0 }
+
+// NonTerminal counts the runs that are not terminal.
+func (l *Lane) NonTerminal() int { return len(l.Queued) + len(l.Running) }
+
+// Lists tells whether the lane holds the run as queued or running.
+func (l *Lane) Lists(e Entry) bool { return has(l.Queued, e) || has(l.Running, e) }
+
+// OrderOf finds the order about a run.
+func (l *Lane) OrderOf(e Entry) (Order, bool) {
+	for _, o := range l.Orders {
+		if o.Entry == e {
+			return o, true
+		}
+	}
+	return Order{}, false
+}
+
+func (l *Lane) arrive(a Arrival, in Input) Result {
+	if l.Deleting {
+		return Result{Err: fault.New(fault.NotFound, "the workflow is being deleted")}
+	}
+	e := Entry{Instance: a.Instance, Run: a.LatestRun + 1}
+	if a.Instance != 0 {
+		for _, list := range [][]Entry{l.Queued, l.Running} {
+			for _, f := range list {
+				if f.Instance == a.Instance {
+					return Result{Err: fault.New(fault.BadRequest, "workflow instance %d is not terminal: its run %d must end first", a.Instance, f.Run)}
+				}
+			}
+		}
+	}
+	nonTerminal := l.NonTerminal()
+	only := in.Strategy.Rule == FirstOnly || in.Strategy.Rule == LastOnly
+	if only && nonTerminal > 1 {
+		return Result{Err: fault.New(fault.BadRequest, "run strategy %s finds %d runs that are not terminal, at most one is allowed", in.Strategy.Rule, nonTerminal)}
+	}
+	if a.Instance == 0 {
+		l.Latest++
+		e = Entry{Instance: l.Latest, Run: 1}
+	}
+	if a.Failed {
+		l.order(Order{Entry: e, Target: Fail, UUID: a.UUID}, in.Now)
+		return Result{Entry: e}
+	}
+	switch in.Strategy.Rule {
+	case FirstOnly:
+		if nonTerminal > 0 {
+			l.order(Order{Entry: e, Target: Reject, UUID: a.UUID, By: l.oldest().Instance}, in.Now)
+			return Result{Entry: e, Rejected: true}
+		}
+	case LastOnly, SerialLatestOnly:
+		for _, q := range l.Queued {
+			l.order(Order{Entry: q, Target: Drop, By: e.Instance}, in.Now)
+		}
+		l.Queued = nil
+		if in.Strategy.Rule == LastOnly {
+			for _, r := range l.Running {
+				l.order(Order{Entry: r, Target: Halt, By: e.Instance}, in.Now)
+			}
+		}
+	}
+	l.order(Order{Entry: e, Target: Queue, UUID: a.UUID}, in.Now)
+	l.Queued = insert(l.Queued, e)
+	return Result{Entry: e}
+}
+
+// dispatch begins queued runs in the order of instance and run, so that a restart of an older instance overtakes.
+func (l *Lane) dispatch(in Input, out *Outcome) bool {
+	limit := max(in.Strategy.Concurrency, 1)
+	if in.Strategy.Rule != Parallel {
+		limit = 1
+	}
+	if in.Strategy.Rule == StrictSequential && in.Blocked {
+		return false
+	}
+	free := limit - len(l.Running)
+	if free <= 0 || len(l.Queued) == 0 {
+		return false
+	}
+	n := min(free, len(l.Queued))
+	if n > MaxDispatch {
+		n, out.More = MaxDispatch, true
+	}
+	for _, e := range l.Queued[:n] {
+		l.order(Order{Entry: e, Target: Begin}, in.Now)
+		l.Running = insert(l.Running, e)
+	}
+	l.Queued = append([]Entry(nil), l.Queued[n:]...)
+	return true
+}
+
+// order adds an order, or replaces the one about the same run: the later word counts, the uuid is kept.
+func (l *Lane) order(o Order, now int64) {
+	if l.Since == 0 {
+		l.Since = now
+	}
+	for i := range l.Orders {
+		if have := &l.Orders[i]; have.Entry == o.Entry {
+			if o.UUID == "" {
+				o.UUID = have.UUID
+			}
+			*have = o
+			return
+		}
+	}
+	l.Orders = append(l.Orders, o)
+}
+
+// dropOrder drops an order that was seen done. An order that has since been replaced by another target stays.
+func (l *Lane) dropOrder(d Order) bool {
+	for i, o := range l.Orders {
+		if o.Entry == d.Entry && o.Target == d.Target {
+			l.Orders = slices.Delete(l.Orders, i, i+1)
+			return true
+		}
+	}
+	return false
+}
+
+// remove takes a run that ended out of the lane. That it ended proves that its head existed and began or was ended
+// in the queue, so what was ordered for it is done too.
+func (l *Lane) remove(e Entry) bool {
+	found := false
+	for i, o := range l.Orders {
+		if o.Entry == e {
+			l.Orders = slices.Delete(l.Orders, i, i+1)
+			found = true
+			break
+		}
+	}
+	var ok bool
+	if l.Queued, ok = cut(l.Queued, e); ok {
+		found = true
+	}
+	if l.Running, ok = cut(l.Running, e); ok {
+		found = true
+	}
+	return found
+}
+
+// Intervals of the lane's due time, in milliseconds.
+const (
+	// orderRetry is after how long an order that nobody reported done is looked at.
+	orderRetry = 15_000
+	// verifyEvery is how often the oldest runs are compared with their heads while anything runs (P14).
+	verifyEvery = 300_000
+)
+
+// nextDue moves due only earlier, or, once passed, to the next: a start in a busy lane costs no index write (P8).
+// An idle lane keeps a due that has not passed: clearing and setting it again with each run would cost four index
+// writes a run, letting the sweep find nothing to do costs one a while.
+func (l *Lane) nextDue(now int64) int64 {
+	var want int64
+	switch {
+	case len(l.Orders) > 0:
+		want = roundUp(now + orderRetry)
+	case len(l.Queued)+len(l.Running) > 0:
+		want = roundUp(now + verifyEvery)
+	}
+	if l.Due > now && (want == 0 || l.Due <= want) {
+		return l.Due
+	}
+	return want
+}
+
+// roundUp rounds a due time up to 15 s, so that neighbours share index writes.
+func roundUp(t int64) int64 { return (t + 14_999) / 15_000 * 15_000 }
+
+func (l *Lane) oldest() Entry {
+	if len(l.Running) > 0 {
+		return l.Running[0]
+	}
+	return l.Queued[0]
+}
+
+func has(list []Entry, e Entry) bool {
+	i := sort.Search(len(list), func(i int) bool { return !list[i].before(e) })
+	return i < len(list) && list[i] == e
+}
+
+func insert(list []Entry, e Entry) []Entry {
+	i := sort.Search(len(list), func(i int) bool { return !list[i].before(e) })
+	return slices.Insert(list, i, e)
+}
+
+func cut(list []Entry, e Entry) ([]Entry, bool) {
+	i := sort.Search(len(list), func(i int) bool { return !list[i].before(e) })
+	if i < len(list) && list[i] == e {
+		return slices.Delete(list, i, i+1), true
+	}
+	return list, false
+}
