@@ -1,0 +1,186 @@
+// Package store is the layout of the one table: which item holds what, under which key, and how it is encoded. Nothing
+// else knows a key. It moves nothing on its own: package app decides what is written when.
+//
+// The items, and the life of one run through them:
+//
+//	ctl#<workflow>            ctl           what every decision about a workflow reads: active and latest version,
+//	                                        properties, breakpoints, deletion
+//	ver#<workflow>#<internal> v<version>    a definition version, immutable, compressed
+//	tl#<workflow>             <id>#<n>      a line of the change timeline
+//	lane#<workflow>           head          numbers, queue and running set (package lane)
+//	lane#<workflow>#in<0..15> <uuid>        a start that lost the race for the lane and waits to be folded (P13)
+//	start#<workflow>#<uuid>   s             the body of a run, immutable: the one truth of a start (P12)
+//	                          n             its number, written when the lane has given one
+//	run#<workflow>#<instance> h<run>        the head of a run: status, page map, tokens; moved by conditional writes
+//	                          latest        the newest run of the instance, written when there is a second one
+//	p#<run>#<0..7>            <n>.<token>   a page: immutable records of attempts, counted only when a head names it
+//	a#<step_uuid>             a             the claim of an attempt that runs outside (P19)
+//	failed#<workflow>         <instance>    an instance whose failure blocks STRICT_SEQUENTIAL
+//	permit#<workflow>         head          permits of the derived tags of one workflow; tag#<name> of a named tag
+//
+// A start puts "s", the lane gives a number and lists the run, "n" and the head follow from the lane's order. The
+// head names pages as they are written; readers see what a head names and nothing else (P6).
+package store
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/downbeat/downbeat/core/table"
+)
+
+// RunID names a run.
+type RunID struct {
+	Workflow      string
+	Instance, Run int64
+}
+
+func (r RunID) String() string { return fmt.Sprintf("[%s][%d][%d]", r.Workflow, r.Instance, r.Run) }
+
+// width of numbers in sort keys, so that the order of bytes is that of numbers.
+const width = 19
+
+func num(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	return strings.Repeat("0", max(0, width-len(s))) + s
+}
+
+// Keys. Each is the only place that spells its format.
+
+func CtlKey(workflow string) table.Key { return table.Key{PK: "ctl#" + workflow, SK: "ctl"} }
+
+func versionPK(workflow string, internalID int64) string {
+	return "ver#" + workflow + "#" + strconv.FormatInt(internalID, 10)
+}
+
+// VersionKey names the item of a definition version. The internal id keeps a deleted and pushed again workflow's
+// versions apart (P11).
+func VersionKey(workflow string, internalID, version int64) table.Key {
+	return table.Key{PK: versionPK(workflow, internalID), SK: "v" + num(version)}
+}
+
+func TimelinePK(workflow string) string { return "tl#" + workflow }
+
+// TimelineKey orders lines by the internal id and their running number.
+func TimelineKey(workflow string, internalID, n int64) table.Key {
+	return table.Key{PK: TimelinePK(workflow), SK: num(internalID) + "#" + num(n)}
+}
+
+func LaneKey(workflow string) table.Key { return table.Key{PK: "lane#" + workflow, SK: "head"} }
+
+// InboxShards is over how many partitions the pointers of one workflow's starts are spread.
+const InboxShards = 16
+
+func InboxPK(workflow string, shard int) string {
+	return "lane#" + workflow + "#in" + strconv.Itoa(shard)
+}
+
+func StartPK(workflow, uuid string) string { return "start#" + workflow + "#" + uuid }
+
+func StartKey(workflow, uuid string) table.Key {
+	return table.Key{PK: StartPK(workflow, uuid), SK: "s"}
+}
+
+func NumberKey(workflow, uuid string) table.Key {
+	return table.Key{PK: StartPK(workflow, uuid), SK: "n"}
+}
+
+func InstancePK(workflow string, instance int64) string {
+	return "run#" + workflow + "#" + strconv.FormatInt(instance, 10)
+}
+
+func RunKey(r RunID) table.Key {
+	return table.Key{PK: InstancePK(r.Workflow, r.Instance), SK: "h" + num(r.Run)}
+}
+
+// LatestKey names the item that tells the newest run of an instance; absent, it is run 1.
+func LatestKey(workflow string, instance int64) table.Key {
+	return table.Key{PK: InstancePK(workflow, instance), SK: "latest"}
+}
+
+// ParseRunKey reads the run out of a head's key: what the due index shows the sweep.
+func ParseRunKey(k table.Key) (RunID, bool) {
+	rest, ok := strings.CutPrefix(k.PK, "run#")
+	if !ok || len(k.SK) < 2 || k.SK[0] != 'h' {
+		return RunID{}, false
+	}
+	i := strings.LastIndexByte(rest, '#')
+	if i < 0 {
+		return RunID{}, false
+	}
+	instance, err1 := strconv.ParseInt(rest[i+1:], 10, 64)
+	run, err2 := strconv.ParseInt(k.SK[1:], 10, 64)
+	return RunID{rest[:i], instance, run}, err1 == nil && err2 == nil
+}
+
+// ParseLaneKey reads the workflow out of a lane's key.
+func ParseLaneKey(k table.Key) (string, bool) {
+	w, ok := strings.CutPrefix(k.PK, "lane#")
+	return w, ok && k.SK == "head"
+}
+
+// PageKey names a page. The token makes the pages of two deciders that start from one revision distinct: a loser
+// overwrites nothing (P6).
+func PageKey(r RunID, p PageRef) table.Key {
+	return table.Key{
+		PK: fmt.Sprintf("p#%s#%d#%d#%d", r.Workflow, r.Instance, r.Run, p.N%8),
+		SK: fmt.Sprintf("%d.%08x", p.N, p.Token),
+	}
+}
+
+func ClaimKey(stepUUID string) table.Key { return table.Key{PK: "a#" + stepUUID, SK: "a"} }
+
+func FailedPK(workflow string) string { return "failed#" + workflow }
+
+func FailedKey(workflow string, instance int64) table.Key {
+	return table.Key{PK: FailedPK(workflow), SK: num(instance)}
+}
+
+// ParseFailedKey reads the instance out of the key of a blocking failure.
+func ParseFailedKey(k table.Key) (int64, bool) {
+	n, err := strconv.ParseInt(k.SK, 10, 64)
+	return n, err == nil
+}
+
+// PermitKey names a permit head: "wf#<workflow>" or "corr#<correlation id>" for derived tags, "tag#<name>" for a named one.
+func PermitKey(head string) table.Key { return table.Key{PK: "permit#" + head, SK: "head"} }
+
+// ParsePermitKey reads the head's name out of its key.
+func ParsePermitKey(k table.Key) (string, bool) {
+	return strings.CutPrefix(k.PK, "permit#")
+}
+
+func BreakpointPK(workflow string) string { return "bp#" + workflow }
+
+func BreakpointKey(workflow, step string) table.Key {
+	return table.Key{PK: BreakpointPK(workflow), SK: step}
+}
+
+func PausedPK(workflow, step string) string { return "paused#" + workflow + "#" + step }
+
+func PausedKey(r RunID, step string, attempt int64) table.Key {
+	return table.Key{PK: PausedPK(r.Workflow, step), SK: num(r.Instance) + "#" + num(r.Run) + "#" + num(attempt)}
+}
+
+func TemplateKey(jobType, version string) table.Key {
+	return table.Key{PK: "tpl#" + jobType, SK: version}
+}
+
+func TemplatePK(jobType string) string { return "tpl#" + jobType }
+
+// TemplateListPK is the partition that lists the job types that have a version.
+func TemplateListPK(version string) string { return "tpls#" + version }
+
+func TemplateListKey(version, jobType string) table.Key {
+	return table.Key{PK: TemplateListPK(version), SK: jobType}
+}
+
+// SequenceKey names a counter of the whole system.
+func SequenceKey(name string) table.Key { return table.Key{PK: "seq#" + name, SK: "n"} }
+
+func DeletionKey(workflow string) table.Key { return table.Key{PK: "del#" + workflow, SK: "d"} }
+
+func OutputKey(jobType, jobID string) table.Key {
+	return table.Key{PK: "out#" + jobType + "#" + jobID, SK: "o"}
+}
