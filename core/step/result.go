@@ -4,23 +4,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/downbeat/downbeat/core/pack"
+	"github.com/downbeat/downbeat/core/timeline"
 )
 
 // resultFormat is the format that this code writes (P10). 1 is the first.
 const resultFormat = 1
 
-// ErrNewerFormat says that a message was written by newer code: leave it to be read later, and do not count the attempt
-// (P10).
-var ErrNewerFormat = errors.New("written in a newer format")
-
 type resultJSON struct {
-	Format         int       `json:"format"`
-	State          State     `json:"state"`
-	Running        bool      `json:"running,omitempty"`
-	Artifacts      Artifacts `json:"artifacts,omitempty"`
-	Timeline       []Line    `json:"timeline,omitempty"`
-	Output         *Output   `json:"output,omitempty"`
-	NextPollMillis int64     `json:"next_poll_millis,omitempty"`
+	Format         int              `json:"format"`
+	State          State            `json:"state"`
+	Running        bool             `json:"running,omitempty"`
+	Artifacts      Artifacts        `json:"artifacts,omitempty"`
+	Timeline       []timeline.Event `json:"timeline,omitempty"`
+	Output         *Output          `json:"output,omitempty"`
+	NextPollMillis int64            `json:"next_poll_millis,omitempty"`
 }
 
 // MarshalJSON writes the result with its format number.
@@ -28,7 +27,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	return json.Marshal(resultJSON{resultFormat, r.State, r.Running, r.Artifacts, r.Timeline, r.Output, r.NextPollMillis})
 }
 
-// UnmarshalJSON reads every format up to the present one; a newer one is ErrNewerFormat.
+// UnmarshalJSON reads every format up to the present one; a newer one is pack.ErrNewer.
 func (r *Result) UnmarshalJSON(data []byte) error {
 	var head struct {
 		Format int `json:"format"`
@@ -37,7 +36,7 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("result: %w", err)
 	}
 	if head.Format > resultFormat {
-		return fmt.Errorf("result: format %d: %w", head.Format, ErrNewerFormat)
+		return fmt.Errorf("result: format %d: %w", head.Format, pack.ErrNewer)
 	}
 	if head.Format < 1 {
 		return fmt.Errorf("result: format %d: must be at least 1", head.Format)

@@ -6,8 +6,10 @@ package step
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/downbeat/downbeat/core/sel"
+	"github.com/downbeat/downbeat/core/timeline"
 )
 
 // Runtime is a step type that works outside the decider: one object per type, stateless and safe for concurrent use.
@@ -127,17 +129,11 @@ type Result struct {
 	// Running says that the attempt was RUNNING: its start had been accepted before this state was found. The runtimes
 	// leave it alone; Launch and Check set it.
 	Running   bool
-	Artifacts Artifacts // merged into those of the attempt
-	Timeline  []Line    // appended to the attempt's, at the time of the call
-	Output    *Output   // output data to save; nil if there is none
+	Artifacts Artifacts        // merged into those of the attempt
+	Timeline  []timeline.Event // appended to the attempt's
+	Output    *Output          // output data to save; nil if there is none
 	// NextPollMillis is how long to wait before the next Poll, a hint; 0 leaves it to the engine.
 	NextPollMillis int64
-}
-
-// Line is a LOG entry for the timeline of the attempt.
-type Line struct {
-	Level   string `json:"level,omitempty"` // TRACE, DEBUG, INFO, WARN, ERROR; "" is INFO
-	Message string `json:"message"`
 }
 
 // launchPollMillis is when an attempt is looked at again whose start was accepted and whose first poll brought nothing.
@@ -165,7 +161,7 @@ func Launch(ctx context.Context, runtime Runtime, call Call) (Result, error) {
 	}
 	polled.Running = true
 	polled.Artifacts = started.Artifacts.Merged(polled.Artifacts)
-	polled.Timeline = append(append([]Line(nil), started.Timeline...), polled.Timeline...)
+	polled.Timeline = slices.Concat(started.Timeline, polled.Timeline)
 	if polled.Output == nil {
 		polled.Output = started.Output
 	}

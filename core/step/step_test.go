@@ -7,6 +7,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/downbeat/downbeat/core/pack"
+	"github.com/downbeat/downbeat/core/timeline"
 )
 
 func artifacts(t *testing.T, text string) Artifacts {
@@ -55,7 +58,7 @@ func TestArtifactsRefuseWhatIsNoObject(t *testing.T) {
 func TestResultRoundTrip(t *testing.T) {
 	want := Result{
 		State: UserError, Running: true, Artifacts: artifacts(t, `{"z":{"type":"HTTP"},"a":{"x":[1]}}`),
-		Timeline:       []Line{{Level: "WARN", Message: "broken"}, {Message: "plain"}},
+		Timeline:       []timeline.Event{timeline.LineAt(4, timeline.Warn, "broken"), timeline.Line(5, "plain")},
 		Output:         &Output{JobType: "Http", JobID: "u", Params: Artifacts{LongParam("n", 7, 9)}},
 		NextPollMillis: 5,
 	}
@@ -89,7 +92,7 @@ func TestResultRefusesWhatItCannotRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var r Result
 			err := json.Unmarshal([]byte(c.text), &r)
-			if err == nil || errors.Is(err, ErrNewerFormat) != c.newer {
+			if err == nil || errors.Is(err, pack.ErrNewer) != c.newer {
 				t.Errorf("error: %v, want a newer format: %v", err, c.newer)
 			}
 		})
@@ -172,8 +175,8 @@ func TestLaunch(t *testing.T) {
 		"refused at start": {scripted{start: Result{State: UserError}}, Result{State: UserError}, false, 0},
 		"start repeated":   {scripted{startErr: lost}, Result{}, true, 0},
 		"done at once": {
-			scripted{start: Result{State: Done, Artifacts: job, Timeline: []Line{{Message: "a"}}}, poll: Result{State: Done, Artifacts: Artifacts{{"job", []byte(`{"x":2}`)}}, Timeline: []Line{{Message: "b"}}}},
-			Result{State: Done, Running: true, Artifacts: Artifacts{{"job", []byte(`{"id":1,"x":2}`)}}, Timeline: []Line{{Message: "a"}, {Message: "b"}}}, false, 1,
+			scripted{start: Result{State: Done, Artifacts: job, Timeline: []timeline.Event{timeline.Line(1, "a")}}, poll: Result{State: Done, Artifacts: Artifacts{{"job", []byte(`{"x":2}`)}}, Timeline: []timeline.Event{timeline.Line(2, "b")}}},
+			Result{State: Done, Running: true, Artifacts: Artifacts{{"job", []byte(`{"id":1,"x":2}`)}}, Timeline: []timeline.Event{timeline.Line(1, "a"), timeline.Line(2, "b")}}, false, 1,
 		},
 		"failed after the start": {scripted{start: Result{State: Done}, poll: Result{State: FatalError}}, Result{State: FatalError, Running: true}, false, 1},
 		"first poll lost": {
@@ -186,8 +189,7 @@ func TestLaunch(t *testing.T) {
 			if (err != nil) != c.wantErr {
 				t.Fatalf("error: %v", err)
 			}
-			if !reflect.DeepEqual(got, c.want) && !(len(got.Timeline) == 0 && len(c.want.Timeline) == 0 && got.State == c.want.State &&
-				got.Running == c.want.Running && reflect.DeepEqual(got.Artifacts, c.want.Artifacts) && got.NextPollMillis == c.want.NextPollMillis) {
+			if !reflect.DeepEqual(got, c.want) {
 				t.Errorf("result: %+v, want %+v", got, c.want)
 			}
 			if len(c.rt.polled) != c.polls {
