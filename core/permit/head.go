@@ -1,0 +1,382 @@
+package permit
+
+import (
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Head is the state of the tags that are counted at one place. The zero value is an empty head.
+type Head struct {
+	Limits  []Limit  // set by the API, by tag name
+	Holders []Holder // in the order in which they were granted
+	Waiters []Waiter // in the order of the queue
+
+	changed bool
+	// counts holds how many holders have a tag. It is derived, made when it is first needed.
+	counts                     map[string]int64
+	holderWeight, waiterWeight int
+}
+
+// Holder is an attempt that holds permits.
+type Holder struct {
+	UUID, Run string
+	Tags      []string // those of this head
+	Verified  int64    // when it was granted, or last found live
+}
+
+// Waiter is an attempt that this head refused.
+type Waiter struct {
+	UUID, Run string
+	Tags      []Tag // those of this head
+	Since     int64 // place in the queue; equal ones stand in the order in which they came
+	// Elsewhere says that it needs permits of other heads too: it cannot be granted here, only poked.
+	Elsewhere bool
+	// Reserved is until when capacity is kept for it; 0 if none is.
+	Reserved int64
+	// Missed says that it did not ask in the time of its last reservation.
+	Missed   bool
+	Verified int64 // when it came, or was last found live
+}
+
+// Changed tells whether a call changed the head since it was decoded.
+func (h *Head) Changed() bool { return h.changed }
+
+// Empty tells whether the head holds nothing: its item can be deleted, or need not be created.
+func (h *Head) Empty() bool { return len(h.Limits) == 0 && len(h.Holders) == 0 && len(h.Waiters) == 0 }
+
+// count makes what is derived from holders and waiters.
+func (h *Head) count() {
+	if h.counts != nil {
+		return
+	}
+	h.counts = make(map[string]int64)
+	for _, e := range h.Holders {
+		for _, t := range e.Tags {
+			h.counts[t]++
+		}
+		h.holderWeight += e.weight()
+	}
+	for _, w := range h.Waiters {
+		h.waiterWeight += w.weight()
+	}
+}
+
+// used is how many attempts hold the tag.
+func (h *Head) used(tag string) int64 {
+	h.count()
+	return h.counts[tag]
+}
+
+func (h *Head) waitedFor(tag string) bool {
+	return slices.ContainsFunc(h.Waiters, func(w Waiter) bool { return w.wants(tag) })
+}
+
+// limit is the limit that holds for the tag: the one set by the API, else the one it brings; negative for none.
+func (h *Head) limit(t Tag) int64 {
+	if i, ok := h.findLimit(t.Name); ok {
+		return h.Limits[i].Max
+	}
+	return t.Limit
+}
+
+// limited gives those of the tags that are counted in this head and have a limit.
+func (h *Head) limited(tags []Tag, name string) []Tag {
+	var out []Tag
+	for _, t := range tags {
+		if HeadOf(t.Name) == name && h.limit(t) >= 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (h *Head) holds(uuid string) bool {
+	return slices.ContainsFunc(h.Holders, func(e Holder) bool { return e.UUID == uuid })
+}
+
+// fits tells whether the tags have capacity left for the request, besides what is reserved for waiters before it.
+func (h *Head) fits(r Request, tags []Tag, now int64) bool {
+	h.count()
+	if h.holderWeight+weight(r.Run, tags) > maxHolderWeight {
+		return false
+	}
+	var kept map[string]int64
+	for _, w := range h.Waiters {
+		if w.UUID == r.UUID || w.Since > r.Since {
+			break
+		}
+		if w.Reserved > now {
+			kept = w.keep(kept)
+		}
+	}
+	return h.room(tags, kept)
+}
+
+// room tells whether one more holder of the tags can be granted besides what is kept.
+func (h *Head) room(tags []Tag, kept map[string]int64) bool {
+	for _, t := range tags {
+		if limit := h.limit(t); limit >= 0 && h.used(t.Name)+kept[t.Name] >= limit {
+			return false
+		}
+	}
+	return true
+}
+
+func (h *Head) hold(e Holder) {
+	h.count()
+	for _, t := range e.Tags {
+		h.counts[t]++
+	}
+	h.holderWeight += e.weight()
+	h.Holders = append(h.Holders, e)
+	h.changed = true
+}
+
+func (h *Head) dropHolder(uuid string) bool {
+	i := slices.IndexFunc(h.Holders, func(e Holder) bool { return e.UUID == uuid })
+	if i < 0 {
+		return false
+	}
+	h.count()
+	for _, t := range h.Holders[i].Tags {
+		h.counts[t]--
+	}
+	h.holderWeight -= h.Holders[i].weight()
+	h.Holders = slices.Delete(h.Holders, i, i+1)
+	h.changed = true
+	return true
+}
+
+// wait puts the waiter into the queue. One that waits already keeps its place, and may be reserved for again; true says
+// that it gave up a reservation.
+func (h *Head) wait(w Waiter) bool {
+	if i := slices.IndexFunc(h.Waiters, func(o Waiter) bool { return o.UUID == w.UUID }); i >= 0 {
+		old := &h.Waiters[i]
+		gaveUp := old.Reserved != 0
+		if old.Reserved != 0 || old.Missed || old.Elsewhere != w.Elsewhere {
+			old.Reserved, old.Missed, old.Elsewhere = 0, false, w.Elsewhere
+			h.changed = true
+		}
+		return gaveUp
+	}
+	h.count()
+	if h.waiterWeight+w.weight() > maxWaiterWeight {
+		return false
+	}
+	i := sort.Search(len(h.Waiters), func(i int) bool { return h.Waiters[i].Since > w.Since })
+	h.Waiters = slices.Insert(h.Waiters, i, w)
+	h.waiterWeight += w.weight()
+	h.changed = true
+	return false
+}
+
+func (h *Head) dropWaiter(uuid string) bool {
+	i := slices.IndexFunc(h.Waiters, func(w Waiter) bool { return w.UUID == uuid })
+	if i < 0 {
+		return false
+	}
+	h.removeWaiter(i)
+	return true
+}
+
+func (h *Head) removeWaiter(i int) {
+	h.count()
+	h.waiterWeight -= h.Waiters[i].weight()
+	h.Waiters = slices.Delete(h.Waiters, i, i+1)
+	h.changed = true
+}
+
+// settle gives free capacity to the waiters in order: it grants those that need nothing else, reserves for the others,
+// and adds their runs to poke.
+func (h *Head) settle(now int64, poke *runSet) {
+	h.count()
+	var kept map[string]int64
+	for i := 0; i < len(h.Waiters); i++ {
+		w := &h.Waiters[i]
+		if w.Reserved != 0 && w.Reserved <= now {
+			w.Reserved, w.Missed = 0, true
+			h.changed = true
+		}
+		if w.Reserved != 0 {
+			kept = w.keep(kept)
+			continue
+		}
+		if !h.room(w.Tags, kept) || h.holderWeight+w.weight() > maxHolderWeight {
+			continue
+		}
+		if w.Elsewhere {
+			if !w.Missed {
+				w.Reserved = now + ReserveMillis
+				h.changed = true
+				kept = w.keep(kept)
+				poke.add(w.Run)
+			}
+			continue
+		}
+		poke.add(w.Run)
+		var held []string
+		for _, t := range w.Tags {
+			if h.limit(t) >= 0 {
+				held = append(held, t.Name)
+			}
+		}
+		if len(held) > 0 {
+			h.hold(Holder{UUID: w.UUID, Run: w.Run, Tags: held, Verified: now})
+		}
+		h.removeWaiter(i)
+		i--
+	}
+}
+
+// Settle lets waiters go on whose turn came because time passed: a reservation before them was missed. It returns the
+// runs to poke, sorted. It is to be called when the head is due.
+func (h *Head) Settle(now int64) []string {
+	var poke runSet
+	h.settle(now, &poke)
+	return poke.sorted()
+}
+
+// lease is after what time entries are looked up.
+func (h *Head) lease() int64 {
+	if len(h.Waiters) > 0 {
+		return LeaseMillis
+	}
+	return IdleLeaseMillis
+}
+
+// Leases gives up to n runs, sorted, of which holders or waiters have reached the lease time: to be read strongly and
+// handed to Verify.
+func (h *Head) Leases(now int64, n int) []string {
+	lease := h.lease()
+	due := make(map[string]int64) // the oldest entry of each run
+	add := func(run string, verified int64) {
+		if verified+lease > now {
+			return
+		}
+		if old, ok := due[run]; !ok || verified < old {
+			due[run] = verified
+		}
+	}
+	for _, e := range h.Holders {
+		add(e.Run, e.Verified)
+	}
+	for _, w := range h.Waiters {
+		add(w.Run, w.Verified)
+	}
+	runs := make([]string, 0, len(due))
+	for run := range due {
+		runs = append(runs, run)
+	}
+	sort.Slice(runs, func(i, j int) bool {
+		if due[runs[i]] != due[runs[j]] {
+			return due[runs[i]] < due[runs[j]]
+		}
+		return runs[i] < runs[j]
+	})
+	runs = runs[:min(n, len(runs))]
+	sort.Strings(runs)
+	return runs
+}
+
+// Verify frees the holders and waiters that have reached the lease time and that their run, read strongly after that
+// time, does not name as live (P30), and returns the runs to poke, sorted. live gives the uuids of a run's attempts that
+// are not ended, none for a run that does not exist, and false for a run that was not read: what belongs to it stays.
+// Younger entries stay too: the decision that asked for them may not be committed yet.
+func (h *Head) Verify(now int64, live func(run string) (map[string]bool, bool)) []string {
+	lease := h.lease()
+	dead := func(uuid, run string, verified *int64) bool {
+		if *verified+lease > now {
+			return false
+		}
+		uuids, known := live(run)
+		if !known {
+			return false
+		}
+		if !uuids[uuid] {
+			return true
+		}
+		*verified = now
+		h.changed = true
+		return false
+	}
+	var gone []string
+	for i := range h.Holders {
+		if e := &h.Holders[i]; dead(e.UUID, e.Run, &e.Verified) {
+			gone = append(gone, e.UUID)
+		}
+	}
+	for i := range h.Waiters {
+		if w := &h.Waiters[i]; dead(w.UUID, w.Run, &w.Verified) {
+			gone = append(gone, w.UUID)
+		}
+	}
+	for _, uuid := range gone {
+		h.dropHolder(uuid)
+		h.dropWaiter(uuid)
+	}
+	return h.Settle(now)
+}
+
+// Due is when the head must be looked at next, epoch milliseconds: the end of the first reservation, or the first lease
+// time; 0 when nobody holds or waits (P8). What is to do then: Settle, and Verify for Leases.
+func (h *Head) Due() int64 {
+	due := int64(0)
+	at := func(t int64) {
+		if due == 0 || t < due {
+			due = t
+		}
+	}
+	lease := h.lease()
+	for _, e := range h.Holders {
+		at(e.Verified + lease)
+	}
+	for _, w := range h.Waiters {
+		at(w.Verified + lease)
+		if w.Reserved != 0 {
+			at(w.Reserved)
+		}
+	}
+	return due
+}
+
+func (w *Waiter) wants(tag string) bool {
+	return slices.ContainsFunc(w.Tags, func(t Tag) bool { return t.Name == tag })
+}
+
+// keep adds what is reserved for the waiter.
+func (w *Waiter) keep(kept map[string]int64) map[string]int64 {
+	if kept == nil {
+		kept = make(map[string]int64)
+	}
+	for _, t := range w.Tags {
+		kept[t.Name]++
+	}
+	return kept
+}
+
+func (e *Holder) weight() int {
+	n := 24 + len(e.Run)
+	for _, t := range e.Tags {
+		n += tagWeight(t)
+	}
+	return n
+}
+
+func (w *Waiter) weight() int { return weight(w.Run, w.Tags) }
+
+func weight(run string, tags []Tag) int {
+	n := 36 + len(run)
+	for _, t := range tags {
+		n += tagWeight(t.Name)
+	}
+	return n
+}
+
+// tagWeight is what a tag adds to an entry at most: the names of one head share all that stands before the last colon.
+func tagWeight(tag string) int {
+	if i := strings.LastIndexByte(tag, ':'); i >= 0 && strings.HasPrefix(tag, derivedPrefix) {
+		return 4 + len(tag) - i
+	}
+	return 4
+}

@@ -1,0 +1,309 @@
+// Package permit decides who may run: step attempts hold a permit for each of their tags that has a limit, or wait for
+// all of them. Like package engine it is pure: the shell loads heads, calls a function on them, commits what changed
+// and pokes the runs that the function names.
+//
+// # Heads
+//
+// Where a tag is counted follows from its name alone (HeadOf), so that everybody who names it meets at one head:
+//
+//	maestro_<workflow>, maestro_<workflow>:<step>   wf#<workflow>      all derived tags of a workflow in one item (P28)
+//	maestro_<correlation id>                        corr#<correlation> the tree of one root run
+//	any other                                       tag#<name>         named tags, for which limits are set by the API
+//
+// A correlation id has two colons (`<workflow>:<instance>:<run>`), workflow and step ids have none, and no user's tag
+// begins with `maestro_`: the three kinds cannot be mistaken for each other. Correlation tags have heads of their own
+// because they are hot only within one tree, while the workflow's head is shared by all of its runs.
+//
+// A head that is absent from the store is an empty one (Decode of no data). A tag without a limit never blocks, is
+// written nowhere and needs no head: attempts that ran before a limit was set are not counted. This is different from
+// Maestro, which counts every tag of every step.
+//
+// # Holding and waiting
+//
+// A request takes the permits of all its tags at once or none (P29): Acquire is given all heads concerned, and what it
+// changed must be committed together. A request that is refused waits in each head that refused it, in the order of
+// the time at which the attempt began to wait, and keeps that place however often it asks again. A blocked request
+// does not hold up later ones.
+//
+// When capacity comes free, a waiter that needs nothing outside of the head is granted at once; one that needs other
+// heads too is given a short reservation (ReserveMillis) and its run is poked, so that it asks again before later ones
+// are served. A waiter that does not come in that time has missed: it keeps its place, but nothing is kept free for it
+// until it asks again.
+//
+// Requests are idempotent by step uuid, and may be made before the run's own commit: uuids are deterministic, so a
+// decision that is taken twice asks twice for the same. A holder is never freed because of its age. At the lease time
+// the shell reads the holder's run, and Verify frees only what that run does not name as live (P30).
+package permit
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// NoLimit is the Limit of a tag that brings none.
+const NoLimit = -1
+
+// Times in milliseconds.
+const (
+	// ReserveMillis is how long capacity is kept for a poked waiter that must ask in other heads too.
+	ReserveMillis = 5_000
+	// LeaseMillis is after what time a holder or waiter is looked up, while somebody waits. It is longer than any
+	// function may run, so that a holder whose run is not committed yet is not mistaken for a dead one.
+	LeaseMillis = 5 * 60_000
+	// IdleLeaseMillis is the same while nobody waits: a forgotten holder then only takes space.
+	IdleLeaseMillis = 60 * 60_000
+)
+
+// Bounds of a head, in approximate bytes, that keep its item below 400 KB whatever the names are. They allow some 4,000
+// holders and 2,000 waiters. A head that is full of holders blocks, as if its limit were reached; a request that finds
+// it full of waiters is refused without a place in the queue, and asks again like any other.
+const (
+	maxHolderWeight = 200_000
+	maxWaiterWeight = 100_000
+	maxLimitWeight  = 64_000
+)
+
+// Tag is a tag that an attempt carries, with the limit that it brings for it.
+type Tag struct {
+	Name string
+	// Limit is used unless the API has set one for the tag: 0 blocks, NoLimit (any negative number) never blocks.
+	Limit int64
+}
+
+// Request asks for the permits of one attempt.
+type Request struct {
+	UUID string // of the step attempt
+	Run  string // names the run of the attempt; what is poked, and asked at the lease time
+	Tags []Tag  // without two of a name
+	// Since is when the attempt began to wait for permits, epoch milliseconds: its place in every queue.
+	Since int64
+}
+
+// Outcome is the answer to a request.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Granted Outcome = iota + 1
+	Waiting         // the run is poked when it is worth asking again; it should ask every 15 s nevertheless
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case Granted:
+		return "granted"
+	case Waiting:
+		return "waiting"
+	}
+	return fmt.Sprintf("Outcome(%d)", uint8(o))
+}
+
+const derivedPrefix = "maestro_"
+
+// HeadOf names the head at which a tag is counted.
+func HeadOf(tag string) string {
+	id, derived := strings.CutPrefix(tag, derivedPrefix)
+	if !derived {
+		return "tag#" + tag
+	}
+	if strings.Count(id, ":") > 1 {
+		return "corr#" + id
+	}
+	workflow, _, _ := strings.Cut(id, ":")
+	return "wf#" + workflow
+}
+
+// HeadsOf names the heads of the tags, sorted and each once. All of them must be given to Acquire and Release.
+func HeadsOf(tags []Tag) []string {
+	seen := make(map[string]bool, len(tags))
+	out := make([]string, 0, len(tags))
+	for _, t := range tags {
+		if h := HeadOf(t.Name); !seen[h] {
+			seen[h] = true
+			out = append(out, h)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// DefaultLimit is the limit of a derived tag for which neither the workflow nor the API sets one.
+const DefaultLimit = 20
+
+// Step is what the derived tags of a step attempt follow from.
+type Step struct {
+	WorkflowID    string // the inline id within a loop
+	StepID        string
+	CorrelationID string
+	Leaf          bool // the step type is no loop and no subworkflow
+	// InstanceStepConcurrency and StepConcurrency are the settings of the run; nil is unset.
+	InstanceStepConcurrency, StepConcurrency *int64
+}
+
+// Derived gives the tags that a step holds besides its own (engine.md 11.1). A setting below 0 counts as 0.
+func Derived(s Step) []Tag {
+	workflow := derivedPrefix + s.WorkflowID
+	if s.InstanceStepConcurrency == nil {
+		tags := []Tag{{workflow, DefaultLimit}, {workflow + ":" + s.StepID, DefaultLimit}}
+		if s.StepConcurrency != nil {
+			tags[0].Limit = max(0, *s.StepConcurrency)
+		}
+		return tags
+	}
+	var tags []Tag
+	if s.StepConcurrency != nil {
+		tags = append(tags, Tag{workflow, max(0, *s.StepConcurrency)})
+	}
+	if s.Leaf {
+		tags = append(tags, Tag{derivedPrefix + s.CorrelationID, max(0, *s.InstanceStepConcurrency)})
+	}
+	return tags
+}
+
+// Heads are decoded heads by name.
+type Heads map[string]*Head
+
+// Acquire answers requests in the order of Since, those of equal Since as given, and changes the heads: the changed
+// ones (Head.Changed) must be committed together, on the revisions that were read, or the whole be repeated. Outcomes
+// are in the order of the requests. The runs to poke, sorted, are those of other waiters that can go on because a
+// request gave up a reservation.
+//
+// All heads named by HeadsOf for the requests must be there; a missing one is an error, and then nothing is changed.
+func Acquire(heads Heads, requests []Request, now int64) ([]Outcome, []string, error) {
+	order := make([]int, len(requests))
+	for i, r := range requests {
+		order[i] = i
+		for _, name := range HeadsOf(r.Tags) {
+			if heads[name] == nil {
+				return nil, nil, fmt.Errorf("permits of step attempt %s: head %s is not loaded", r.UUID, name)
+			}
+		}
+	}
+	sort.SliceStable(order, func(a, b int) bool { return requests[order[a]].Since < requests[order[b]].Since })
+	outcomes := make([]Outcome, len(requests))
+	var poke runSet
+	for _, i := range order {
+		outcomes[i] = acquire(heads, requests[i], now, &poke)
+	}
+	return outcomes, poke.sorted(), nil
+}
+
+func acquire(heads Heads, r Request, now int64, poke *runSet) Outcome {
+	names := HeadsOf(r.Tags)
+	wanted := make([][]Tag, len(names)) // the tags with a limit, by head
+	limited := 0
+	for i, name := range names {
+		wanted[i] = heads[name].limited(r.Tags, name)
+		if len(wanted[i]) > 0 {
+			limited++
+		}
+	}
+	refused := make([]bool, len(names))
+	granted := true
+	for i, name := range names {
+		if len(wanted[i]) > 0 && !heads[name].holds(r.UUID) && !heads[name].fits(r, wanted[i], now) {
+			refused[i], granted = true, false
+		}
+	}
+	for i, name := range names {
+		h := heads[name]
+		switch {
+		case granted && len(wanted[i]) > 0:
+			h.dropWaiter(r.UUID)
+			if !h.holds(r.UUID) {
+				h.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(wanted[i]), Verified: now})
+			}
+		case refused[i]:
+			if h.wait(Waiter{UUID: r.UUID, Run: r.Run, Tags: wanted[i], Since: r.Since, Elsewhere: limited > 1, Verified: now}) {
+				h.settle(now, poke)
+			}
+		default:
+			// Nothing is wanted here, or not all of it can be had elsewhere: what was kept goes to the next (P29).
+			held := !granted && h.dropHolder(r.UUID)
+			if h.dropWaiter(r.UUID) || held {
+				h.settle(now, poke)
+			}
+		}
+	}
+	if granted {
+		return Granted
+	}
+	return Waiting
+}
+
+// Blocked tells whether a step with these tags would have to wait: one of them is at its limit, or somebody waits for
+// it. A step that begins and ends within one decision asks this in place of Acquire: when nothing blocks it, nobody
+// can see that it held no permit. Heads that are not there count as empty.
+func Blocked(heads Heads, tags []Tag) bool {
+	for _, t := range tags {
+		h := heads[HeadOf(t.Name)]
+		if h == nil {
+			if t.Limit == 0 {
+				return true
+			}
+			continue
+		}
+		limit := h.limit(t)
+		if limit < 0 {
+			continue
+		}
+		if h.used(t.Name) >= limit || h.waitedFor(t.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Release gives back whatever the attempts hold or wait for in the heads, and returns the runs to poke, sorted: those of
+// waiters that were granted and of waiters for which capacity is reserved. Repeating it does nothing.
+func Release(heads Heads, uuids []string, now int64) []string {
+	names := make([]string, 0, len(heads))
+	for name := range heads {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var poke runSet
+	for _, name := range names {
+		h := heads[name]
+		if h == nil {
+			continue
+		}
+		for _, uuid := range uuids {
+			h.dropHolder(uuid)
+			h.dropWaiter(uuid)
+		}
+		h.settle(now, &poke)
+	}
+	return poke.sorted()
+}
+
+// runSet collects runs to poke.
+type runSet map[string]bool
+
+func (s *runSet) add(run string) {
+	if *s == nil {
+		*s = make(runSet)
+	}
+	(*s)[run] = true
+}
+
+func (s runSet) sorted() []string {
+	if len(s) == 0 {
+		return nil
+	}
+	out := make([]string, 0, len(s))
+	for run := range s {
+		out = append(out, run)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func namesOf(tags []Tag) []string {
+	out := make([]string, len(tags))
+	for i, t := range tags {
+		out[i] = t.Name
+	}
+	return out
+}
