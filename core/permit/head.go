@@ -52,13 +52,19 @@ func (h *Head) count() {
 	}
 	h.counts = make(map[string]int64)
 	for _, e := range h.Holders {
-		for _, t := range e.Tags {
-			h.counts[t]++
-		}
-		h.holderWeight += e.weight()
+		h.countHolder(e)
 	}
 	for _, w := range h.Waiters {
 		h.waiterWeight += w.weight()
+	}
+}
+
+func (h *Head) countHolder(e Holder) {
+	h.holderWeight += e.weight()
+	for _, t := range e.Tags {
+		if h.counts[t]++; h.counts[t] == 1 {
+			h.holderWeight += tagWeight(t)
+		}
 	}
 }
 
@@ -125,10 +131,7 @@ func (h *Head) room(tags []Tag, kept map[string]int64) bool {
 
 func (h *Head) hold(e Holder) {
 	h.count()
-	for _, t := range e.Tags {
-		h.counts[t]++
-	}
-	h.holderWeight += e.weight()
+	h.countHolder(e)
 	h.Holders = append(h.Holders, e)
 	h.changed = true
 }
@@ -140,7 +143,9 @@ func (h *Head) dropHolder(uuid string) bool {
 	}
 	h.count()
 	for _, t := range h.Holders[i].Tags {
-		h.counts[t]--
+		if h.counts[t]--; h.counts[t] == 0 {
+			h.holderWeight -= tagWeight(t)
+		}
 	}
 	h.holderWeight -= h.Holders[i].weight()
 	h.Holders = slices.Delete(h.Holders, i, i+1)
@@ -355,13 +360,8 @@ func (w *Waiter) keep(kept map[string]int64) map[string]int64 {
 	return kept
 }
 
-func (e *Holder) weight() int {
-	n := 24 + len(e.Run)
-	for _, t := range e.Tags {
-		n += tagWeight(t)
-	}
-	return n
-}
+// weight is that of a holder without the names of its tags, which are stored once for all.
+func (e *Holder) weight() int { return 24 + len(e.Run) + 2*len(e.Tags) }
 
 func (w *Waiter) weight() int { return weight(w.Run, w.Tags) }
 
@@ -373,7 +373,7 @@ func weight(run string, tags []Tag) int {
 	return n
 }
 
-// tagWeight is what a tag adds to an entry at most: the names of one head share all that stands before the last colon.
+// tagWeight is what the name of a tag takes: the names of one head share all that stands before the last colon.
 func tagWeight(tag string) int {
 	if i := strings.LastIndexByte(tag, ':'); i >= 0 && strings.HasPrefix(tag, derivedPrefix) {
 		return 4 + len(tag) - i
