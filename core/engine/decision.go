@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/downbeat/downbeat/core/fault"
+	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/timeline"
 )
@@ -131,12 +132,9 @@ func (e *NeedError) Error() string {
 // NeedsData marks the error so that expression evaluation hands it through as it is.
 func (e *NeedError) NeedsData() bool { return true }
 
-// PermitTag is a tag that an attempt must hold, with the limit that the tag itself carries; Limit < 0: none. A limit
-// set by the tag-permit API overrides it.
-type PermitTag struct {
-	Name  string
-	Limit int64
-}
+// PermitTag is a tag that an attempt must hold, with the limit that the tag itself carries. A limit set by the tag-permit
+// API overrides it.
+type PermitTag = permit.Tag
 
 // Grant is the answer to a request for permits.
 type Grant uint8

@@ -1,5 +1,10 @@
 package engine
 
+import (
+	"github.com/downbeat/downbeat/core/dag"
+	"github.com/downbeat/downbeat/core/definition"
+)
+
 // The models of packages definition and param under the names that State uses. They stand here until those packages
 // are in place and then become aliases of theirs.
 
@@ -19,16 +24,33 @@ type NamedParam struct {
 }
 
 // Param is one param.
-type Param struct{ JSON []byte }
+type Param struct {
+	Expression string
+	Literal    any
+	Result     any
+	Time       int64
+}
 
 // Tag is a name with attributes.
 type Tag struct{ Name string }
 
 // Workflow is a definition.
-type Workflow struct{ ID string }
+type Workflow struct {
+	ID    string
+	Steps []Step
+}
 
-// Initiator is who started a run.
-type Initiator struct{ Type string }
+// Step is the definition of a step.
+type Step struct {
+	ID          string
+	Type        definition.StepType
+	FailureMode string
+	Timeout     *definition.ParsableLong
+	RetryPolicy *definition.RetryPolicy
+	Tags        Tags
+	Params      ParamDefs
+	Transition  dag.Transition
+}
 
 // RunProperties are the properties of a workflow as they were at the start.
 type RunProperties struct {
@@ -36,4 +58,24 @@ type RunProperties struct {
 	Owner           string
 	StepConcurrency *int64
 	Tags            Tags
+}
+
+// PlanEnv is what planning a run needs.
+type PlanEnv interface {
+	Now() int64
+}
+
+// Nodes are the steps as a graph.
+func (w *Workflow) Nodes() []dag.Node {
+	nodes := make([]dag.Node, len(w.Steps))
+	for i := range w.Steps {
+		nodes[i] = dag.Node{ID: w.Steps[i].ID, Transition: w.Steps[i].Transition}
+	}
+	return nodes
+}
+
+func restartParams(b, old *Body, request RestartRequest, env PlanEnv) error {
+	b.Params = old.Params
+	b.TimeoutMillis = old.TimeoutMillis
+	return nil
 }

@@ -1,7 +1,11 @@
 package engine
 
 import (
+	"slices"
+	"sync/atomic"
+
 	"github.com/downbeat/downbeat/core/dag"
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/timeline"
 )
@@ -66,6 +70,8 @@ type Body struct {
 	Baseline      *Baseline       // results of earlier runs; nil for run 1
 	StartFailure  *timeline.Event // why a start was stored as FAILED (persist_failed_run); nil otherwise
 	SignalMatches []SignalMatch   // signals already matched by the run before, by step; nil for run 1
+
+	plan atomic.Pointer[plan] // derived
 }
 
 // StepParams are param definitions given for one step.
@@ -275,6 +281,7 @@ type StatusChange struct {
 type Edge struct {
 	To        string
 	Condition string
+	Null      bool // the condition is null, which fails when it is evaluated
 	// Param is the condition as an evaluated BOOLEAN param; nil while it is not evaluated.
 	Param *Param
 }
@@ -298,7 +305,8 @@ type StepRetry struct {
 }
 
 // Retries is the policy and count for one kind of failure. Delay before retry n+1: min(BackoffSecs*Exponent^n, CapSecs),
-// for FIXED_BACKOFF always BackoffSecs (Exponent and CapSecs are 0 then).
+// for FIXED_BACKOFF always BackoffSecs (Exponent and CapSecs are 0 then). The default delays after user errors are 60 s
+// and 120 s.
 type Retries struct {
 	Made        int64
 	Limit       int64
@@ -307,10 +315,53 @@ type Retries struct {
 	CapSecs     int64
 }
 
+// retryOf gives a policy that nothing was counted against.
+func retryOf(policy definition.Retries) StepRetry {
+	kind := func(k definition.RetryKind) Retries {
+		n := policy.Kinds[k]
+		return Retries{Limit: n.Limit, BackoffSecs: n.BackoffSecs, Exponent: n.Exponent, CapSecs: n.MaxSecs}
+	}
+	return StepRetry{
+		Error: kind(definition.UserRetry), Platform: kind(definition.PlatformRetry), Timeout: kind(definition.TimeoutRetry),
+		Retryable: true, Backoff: BackoffType(policy.Type),
+	}
+}
+
+// after gives the counter for attempts that ended in that auto-retryable status; nil for other statuses.
+func (r *StepRetry) after(s StepStatus) *Retries {
+	switch s {
+	case StepUserFailed:
+		return &r.Error
+	case StepPlatformFailed:
+		return &r.Platform
+	case StepTimeoutFailed:
+		return &r.Timeout
+	}
+	return nil
+}
+
+// left tells whether an end in that auto-retryable status is followed by another attempt.
+func (r *StepRetry) left(s StepStatus) bool { return r.Retryable && r.after(s).Made < r.after(s).Limit }
+
+// delay is the seconds before the next attempt.
+func (r *Retries) delay(kind BackoffType) int64 {
+	return definition.Retries{
+		Type:  definition.BackoffType(kind),
+		Kinds: [3]definition.RetryNumbers{{BackoffSecs: r.BackoffSecs, Exponent: r.Exponent, MaxSecs: r.CapSecs}},
+	}.DelaySecs(0, r.Made)
+}
+
 // SignalDependencies are the signals that a step waits for.
 type SignalDependencies struct {
 	Dependencies []SignalDependency
 	Info         *timeline.Event // who bypassed them
+}
+
+func (s *SignalDependencies) clone() *SignalDependencies {
+	if s == nil {
+		return nil
+	}
+	return &SignalDependencies{Dependencies: slices.Clone(s.Dependencies), Info: s.Info}
 }
 
 // SignalStatus is how far a dependency is.
