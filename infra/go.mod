@@ -2,6 +2,11 @@ module github.com/downbeat/downbeat/infra
 
 go 1.26
 
+// The CDK CLI carries Go files that are templates of its own.
+ignore ./node_modules
+
+ignore ./cdk.out
+
 require (
 	github.com/aws/aws-cdk-go/awscdk/v2 v2.270.0
 	github.com/aws/constructs-go/constructs/v10 v10.6.0
