@@ -6,7 +6,10 @@ import (
 
 	"github.com/downbeat/downbeat/core/dag"
 	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/step"
 )
+
+var doneResult = step.Result{State: step.Done, Running: true}
 
 // testStep is a step of a test workflow, written as
 //
