@@ -12,7 +12,8 @@ import (
 	"hash/fnv"
 )
 
-// Key names an item. PK spreads the load; items of one PK are ordered by the bytes of SK.
+// Key names an item. PK spreads the load; items of one PK are ordered by the bytes of SK. CheckKey says which keys are
+// legal.
 type Key struct {
 	PK, SK string
 }
@@ -114,7 +115,8 @@ const (
 )
 
 // Write is one conditional write. For OpPut the caller sets Item.Rev to the new revision; Item.Tokens[0], if any, is
-// the token of this write. For the other operations only Item.Key counts.
+// the token of this write. For the other operations only Item.Key counts: a repeated delete whose first answer was lost
+// finds its item absent, which a condition that needs the item reports as CodeConflict with Old absent.
 type Write struct {
 	Op   OpKind
 	Item Item
@@ -142,7 +144,8 @@ type Query struct {
 	KeysOnly bool   // Data is left out; costs the same
 }
 
-// Page is an answer to a Query. More says that another call with After = the last SK may find more.
+// Page is an answer to a Query. More says that another call with After = the last SK may find more; it may also find
+// nothing. A page is never empty while there is more.
 type Page struct {
 	Items []Item
 	More  bool
@@ -166,11 +169,12 @@ type DueEntry struct {
 	Due int64
 }
 
-// DueQuery asks for the entries of one index partition due in [From, To), oldest first.
+// DueQuery asks for the entries of one index partition due in [From, To), oldest first; those of equal due in any
+// order. An answer with fewer than Limit entries is the last one.
 type DueQuery struct {
 	Partition int
 	From, To  int64
-	Limit     int
+	Limit     int       // at most this many; 0 is all of them
 	After     *DueEntry // go on after this entry
 }
 
@@ -188,10 +192,12 @@ type Table interface {
 	// Write does one conditional write. CodeConflict carries the stored item in Error.Old; a write whose token the
 	// stored item shows is reported as success.
 	Write(ctx context.Context, w Write) (Units, error)
-	// BatchPut stores items without condition and not atomically: after an error any of them may be stored.
+	// BatchPut stores items without condition and not atomically: after an error any of them may be stored. Of two
+	// items with the same key the later one stays.
 	BatchPut(ctx context.Context, items []Item) (Units, error)
 	// Transact does all writes or none. CodeConflict tells a failed condition, CodeContended a clash with another
-	// write in flight, which may simply be repeated.
+	// write in flight, which may simply be repeated. A transaction that fails on an item that shows its own token is
+	// success, as with Write.
 	Transact(ctx context.Context, writes []Write) (Units, error)
 	// QueryDue reads the due index, eventually consistent.
 	QueryDue(ctx context.Context, q DueQuery) ([]DueEntry, Units, error)
