@@ -1,15 +1,14 @@
 package permit
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/timeline"
+	"github.com/downbeat/downbeat/core/wire"
 )
 
 // MaxChanges is how many of the newest changes of a limit are kept.
@@ -107,38 +106,27 @@ func (h *Head) LimitOf(tag string) (Limit, error) {
 
 // MarshalJSON writes the answer of GET /tag-permits/{tag}: tag, max_allowed, timeline, then the extras.
 func (l Limit) MarshalJSON() ([]byte, error) {
-	events := make([]timeline.Event, len(l.Changes))
-	for i, c := range l.Changes {
-		events[i] = timeline.Line(c.Time, "limit of tag [%s] set to %d by user [%s]", l.Tag, c.Max, c.User)
+	w := wire.NewWriter(nil)
+	w.Open()
+	w.Str("tag", l.Tag)
+	w.Long("max_allowed", l.Max)
+	w.List("timeline")
+	for _, c := range l.Changes {
+		line, err := timeline.Line(c.Time, "limit of tag [%s] set to %d by user [%s]", l.Tag, c.Max, c.User).MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		w.RawItem(line)
 	}
-	lines, err := json.Marshal(events)
-	if err != nil {
-		return nil, err
-	}
-	tag, err := json.Marshal(l.Tag)
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	out.WriteString(`{"tag":`)
-	out.Write(tag)
-	out.WriteString(`,"max_allowed":` + strconv.FormatInt(l.Max, 10) + `,"timeline":`)
-	out.Write(lines)
+	w.CloseList()
 	for _, e := range l.Extras {
 		if e.Name == "timeline" {
 			continue // the real one stands there
 		}
-		name, err := json.Marshal(e.Name)
-		if err != nil {
-			return nil, err
-		}
-		out.WriteByte(',')
-		out.Write(name)
-		out.WriteByte(':')
-		out.Write(e.JSON)
+		w.Raw(e.Name, e.JSON)
 	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
+	w.Close()
+	return w.Bytes(), nil
 }
 
 func (l *Limit) weight() int {
@@ -154,41 +142,26 @@ func (l *Limit) weight() int {
 
 // ParseLimitRequest reads the body of POST /tag-permits by the reading rules of the API: unknown members become extras,
 // the member `extra_info` sets all of them, numbers may stand in texts, fractions are cut off, and text after the object
-// is ignored. Every error is a BAD_REQUEST.
+// is ignored. Every error holds a *fault.Error with BAD_REQUEST.
 func ParseLimitRequest(body []byte) (LimitRequest, error) {
 	var r LimitRequest
-	if !utf8.Valid(body) {
-		return r, fault.New(fault.BadRequest, "JSON parse error: the body is not UTF-8")
-	}
-	members, err := readObject(body)
+	doc, err := wire.Parse(body)
 	if err != nil {
 		return r, err
 	}
-	var tag *string
-	for _, m := range members {
-		switch m.Name {
-		case "tag":
-			if tag, err = readText(m); err != nil {
-				return r, err
-			}
-		case "max_allowed":
-			if r.MaxAllowed, err = readInt(m); err != nil {
-				return r, err
-			}
-		case "extra_info":
-			if r.Extras = nil; string(m.JSON) == "null" {
-				continue
-			}
-			inner, err := readObject(m.JSON)
-			if err != nil {
-				return r, fault.New(fault.BadRequest, "JSON parse error: extra_info: must be an object")
-			}
-			for _, e := range inner {
-				r.Extras = setExtra(r.Extras, e)
-			}
-		default:
-			r.Extras = setExtra(r.Extras, m)
-		}
+	o, err := wire.Open(doc, "")
+	if err != nil {
+		return r, err
+	}
+	tag := o.StrOpt("tag")
+	if n := o.IntOpt("max_allowed"); n != nil {
+		r.MaxAllowed = *n
+	}
+	for _, f := range o.Rest("extra_info") {
+		r.Extras = append(r.Extras, Extra{Name: f.Name, JSON: f.Value.AppendJSON(nil)})
+	}
+	if err := o.Close(); err != nil {
+		return r, err
 	}
 	var wrong []string
 	if tag == nil {
@@ -208,100 +181,3 @@ func ParseLimitRequest(body []byte) (LimitRequest, error) {
 // maxTag is the longest tag that can be limited, in bytes: a tag name of a definition has up to 256 characters, a
 // derived one is longer by two ids.
 const maxTag = 1024
-
-func setExtra(extras []Extra, e Extra) []Extra {
-	for i := range extras {
-		if extras[i].Name == e.Name {
-			extras[i].JSON = e.JSON
-			return extras
-		}
-	}
-	return append(extras, e)
-}
-
-// readObject gives the members of the object at the beginning of data, in order, with repetitions.
-func readObject(data []byte) ([]Extra, error) {
-	bad := func(err error) error { return fault.New(fault.BadRequest, "JSON parse error: %s", err) }
-	dec := json.NewDecoder(bytes.NewReader(data))
-	t, err := dec.Token()
-	switch {
-	case len(bytes.TrimSpace(data)) == 0 || err == nil && t == nil:
-		return nil, fault.New(fault.BadRequest, "Required request body is missing")
-	case err != nil:
-		return nil, bad(err)
-	case t != json.Delim('{'):
-		return nil, fault.New(fault.BadRequest, "JSON parse error: an object is needed")
-	}
-	var out []Extra
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, bad(err)
-		}
-		name, _ := t.(string)
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, bad(err)
-		}
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, raw); err != nil {
-			return nil, bad(err)
-		}
-		out = append(out, Extra{Name: name, JSON: compact.Bytes()})
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, bad(err)
-	}
-	return out, nil
-}
-
-// readText reads a text member: numbers and truth values keep their text, null is nil.
-func readText(m Extra) (*string, error) {
-	switch m.JSON[0] {
-	case 'n':
-		return nil, nil
-	case '"':
-		var s string
-		if err := json.Unmarshal(m.JSON, &s); err != nil {
-			return nil, fault.New(fault.BadRequest, "JSON parse error: %s: %s", m.Name, err)
-		}
-		return &s, nil
-	case '{', '[':
-		return nil, fault.New(fault.BadRequest, "JSON parse error: %s: must be a text", m.Name)
-	}
-	s := string(m.JSON)
-	return &s, nil
-}
-
-// readInt reads a 32-bit number member: null and an empty text are 0.
-func readInt(m Extra) (int64, error) {
-	text := string(m.JSON)
-	switch m.JSON[0] {
-	case 'n':
-		return 0, nil
-	case '"':
-		var s string
-		if err := json.Unmarshal(m.JSON, &s); err != nil {
-			return 0, fault.New(fault.BadRequest, "JSON parse error: %s: %s", m.Name, err)
-		}
-		if s = strings.TrimSpace(s); s == "" {
-			return 0, nil
-		}
-		n, err := strconv.ParseInt(s, 10, 32)
-		if err != nil {
-			return 0, fault.New(fault.BadRequest, "JSON parse error: %s: %q is not a number of 32 bits", m.Name, s)
-		}
-		return n, nil
-	case '{', '[', 't', 'f':
-		return 0, fault.New(fault.BadRequest, "JSON parse error: %s: must be a number", m.Name)
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err == nil {
-		return n, nil
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || f >= 1<<31 || f <= -1<<31-1 {
-		return 0, fault.New(fault.BadRequest, "JSON parse error: %s: %s is not a number of 32 bits", m.Name, text)
-	}
-	return int64(f), nil
-}

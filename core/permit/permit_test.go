@@ -624,9 +624,9 @@ func TestLimitJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := json.Marshal(l)
+	got, err := l.MarshalJSON()
 	want := `{"tag":"io","max_allowed":2,"timeline":[{"timestamp":1735689600000,"type":"LOG","level":"INFO",` +
-		`"message":"limit of tag [io] set to 2 by user [ann]"}],"ticket":{"id":7},"source":"a\u003cb","none":null}`
+		`"message":"limit of tag [io] set to 2 by user [ann]"}],"ticket":{"id":7},"source":"a<b","none":null}`
 	if err != nil || string(got) != want {
 		t.Errorf("answer: %s, error %v\nwant %s", got, err, want)
 	}
