@@ -212,7 +212,7 @@ func (v Value) Len() int {
 	return 0
 }
 
-// Text is the value as `'' + v` shows it (sections 7.4, 7.6, 7.7): a null as null, an array as [a, b], a
+// Text is the value as `” + v` shows it (sections 7.4, 7.6, 7.7): a null as null, an array as [a, b], a
 // map as {k=v}. For dates, zones, properties and days it is their text; VOID, MATH … give "".
 func (v Value) Text() string { return string(v.appendText(nil, false)) }
 

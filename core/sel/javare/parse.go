@@ -1,0 +1,893 @@
+package javare
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"sync"
+
+	"github.com/downbeat/downbeat/core/sel/javatext"
+)
+
+// Regexp is a compiled expression, safe for concurrent use.
+type Regexp struct {
+	start  node
+	groups int // without the whole match
+	locals int
+	names  map[string]int
+}
+
+// Groups is the number of capturing groups.
+func (re *Regexp) Groups() int { return re.groups }
+
+// GroupIndex finds a named group.
+func (re *Regexp) GroupIndex(name string) (int, bool) { i, ok := re.names[name]; return i, ok }
+
+// SyntaxError is a pattern that cannot be compiled.
+type SyntaxError struct {
+	Message string
+	Index   int
+}
+
+func (e *SyntaxError) Error() string { return e.Message + " near index " + strconv.Itoa(e.Index) }
+
+var cache struct {
+	sync.Mutex
+	m map[string]*Regexp
+}
+
+const (
+	maxCached  = 256
+	maxNesting = 500
+	// maxPattern bounds what is compiled; the limit on the length of expressions is lower.
+	maxPattern = 1 << 16
+)
+
+// Compile compiles a pattern; compiled ones are cached.
+func Compile(pattern string) (*Regexp, error) {
+	cache.Lock()
+	re := cache.m[pattern]
+	cache.Unlock()
+	if re != nil {
+		return re, nil
+	}
+	re, err := compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	cache.Lock()
+	if cache.m == nil || len(cache.m) >= maxCached {
+		cache.m = map[string]*Regexp{}
+	}
+	cache.m[pattern] = re
+	cache.Unlock()
+	return re, nil
+}
+
+type flags struct{ i, m, s, u, x, d, uni bool }
+
+// item is a parsed piece of pattern.
+type item interface{}
+
+type (
+	itemChar  struct{ set set }
+	itemUnits struct{ units []uint16 }
+	itemSeq   []item
+	itemAlt   []item
+	itemGroup struct {
+		index int // 0: not capturing
+		x     item
+	}
+	itemRepeat struct {
+		x        item
+		min, max int
+		kind     quantifier
+	}
+	itemLook struct {
+		x                        item
+		behind, negative, atomic bool
+	}
+	itemAnchor struct {
+		kind        anchorKind
+		unix, uword bool
+	}
+	itemRef struct {
+		group       int
+		fold, ufold bool
+	}
+	itemBreak struct{}
+)
+
+type compiler struct {
+	p      []rune
+	at     int
+	f      flags
+	groups int
+	locals int
+	names  map[string]int
+	depth  int
+}
+
+func compile(pattern string) (re *Regexp, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case *SyntaxError:
+			re, err = nil, r
+		default:
+			panic(r)
+		}
+	}()
+	c := &compiler{names: map[string]int{}}
+	units := javatext.Units(pattern)
+	if len(units) > maxPattern {
+		return nil, &SyntaxError{"Pattern too long", maxPattern}
+	}
+	for i := 0; i < len(units); i++ {
+		if javatext.IsHigh(units[i]) && i+1 < len(units) && javatext.IsLow(units[i+1]) {
+			c.p = append(c.p, javatext.Rune(units[i], units[i+1]))
+			i++
+		} else {
+			c.p = append(c.p, rune(units[i]))
+		}
+	}
+	x := c.alternatives()
+	if c.at < len(c.p) {
+		c.fail("Unmatched closing ')'", c.at-1)
+	}
+	re = &Regexp{groups: c.groups, names: c.names}
+	re.start = c.link(x, accept{})
+	re.locals = c.locals
+	return re, nil
+}
+
+func (c *compiler) fail(msg string, at int) { panic(&SyntaxError{msg, max(at, 0)}) }
+
+func (c *compiler) more() bool { return c.at < len(c.p) }
+
+func (c *compiler) looking(s string) bool {
+	if len(c.p)-c.at < len(s) {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c.p[c.at+i] != rune(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *compiler) accept(s string) bool {
+	if c.looking(s) {
+		c.at += len(s)
+		return true
+	}
+	return false
+}
+
+// skipComments passes over blanks and comments in mode x.
+func (c *compiler) skipComments() {
+	for c.f.x && c.more() {
+		switch r := c.p[c.at]; {
+		case r == ' ' || r >= '\t' && r <= '\r':
+			c.at++
+		case r == '#':
+			for c.more() && c.p[c.at] != '\n' && c.p[c.at] != '\r' {
+				c.at++
+			}
+		default:
+			return
+		}
+	}
+}
+
+func (c *compiler) alternatives() item {
+	if c.depth++; c.depth > maxNesting {
+		c.fail("Pattern is nested too deeply", c.at)
+	}
+	defer func() { c.depth-- }()
+	alts := itemAlt{c.sequence()}
+	for c.accept("|") {
+		alts = append(alts, c.sequence())
+	}
+	if len(alts) == 1 {
+		return alts[0]
+	}
+	return alts
+}
+
+func (c *compiler) sequence() item {
+	var seq itemSeq
+	for {
+		c.skipComments()
+		if !c.more() || c.p[c.at] == '|' || c.p[c.at] == ')' {
+			return seq
+		}
+		if c.accept(`\Q`) {
+			for c.more() && !c.looking(`\E`) {
+				r := c.p[c.at]
+				c.at++
+				seq = append(seq, c.quantified(c.literal(r)))
+			}
+			c.accept(`\E`)
+			continue
+		}
+		if c.accept(`\E`) {
+			continue
+		}
+		if x := c.atom(); x != nil {
+			seq = append(seq, c.quantified(x))
+		}
+	}
+}
+
+func (c *compiler) literal(r rune) item {
+	if c.f.i && (c.f.u || r < 0x80) {
+		return itemChar{folded{single(r), c.f.u}}
+	}
+	if r < 0x10000 && !(r >= 0xD800 && r <= 0xDFFF) {
+		return itemUnits{[]uint16{uint16(r)}}
+	}
+	return itemChar{single(r)}
+}
+
+func (c *compiler) quantified(x item) item {
+	for n := 0; ; n++ {
+		c.skipComments()
+		if !c.more() {
+			return x
+		}
+		lo, hi := 0, math.MaxInt
+		switch c.p[c.at] {
+		case '*':
+		case '+':
+			lo = 1
+		case '?':
+			hi = 1
+		case '{':
+			if c.at+1 >= len(c.p) || c.p[c.at+1] < '0' || c.p[c.at+1] > '9' {
+				c.fail("Illegal repetition", c.at)
+			}
+			c.at++
+			lo = c.count()
+			hi = lo
+			if c.accept(",") {
+				hi = math.MaxInt
+				if !c.looking("}") {
+					hi = c.count()
+				}
+			}
+			if !c.looking("}") {
+				c.fail("Unclosed counted closure", c.at)
+			}
+			if hi < lo {
+				c.fail("Illegal repetition range", c.at)
+			}
+		default:
+			return x
+		}
+		if n > 0 {
+			if c.p[c.at] == '}' {
+				c.fail("Dangling meta character '{'", c.at)
+			}
+			c.fail("Dangling meta character '"+string(c.p[c.at])+"'", c.at)
+		}
+		c.at++
+		kind := greedy
+		if c.accept("?") {
+			kind = lazy
+		} else if c.accept("+") {
+			kind = possessive
+		}
+		x = itemRepeat{x, lo, hi, kind}
+	}
+}
+
+func (c *compiler) count() int {
+	n := 0
+	begin := c.at
+	for c.more() && c.p[c.at] >= '0' && c.p[c.at] <= '9' {
+		n = n*10 + int(c.p[c.at]-'0')
+		if n > math.MaxInt32 {
+			c.fail("Illegal repetition range", c.at)
+		}
+		c.at++
+	}
+	if c.at == begin {
+		c.fail("Illegal repetition", c.at)
+	}
+	return n
+}
+
+func (c *compiler) atom() item {
+	r := c.p[c.at]
+	switch r {
+	case '*', '+', '?':
+		c.fail("Dangling meta character '"+string(r)+"'", c.at)
+	case '{':
+		c.fail("Illegal repetition", c.at)
+	case '(':
+		return c.group()
+	case '[':
+		c.at++
+		s := c.class()
+		return itemChar{s}
+	case '.':
+		c.at++
+		f := c.f
+		return itemChar{setFunc(func(r rune) bool {
+			if f.s {
+				return true
+			}
+			if f.d {
+				return r != '\n'
+			}
+			return r != '\n' && r != '\r' && r != 0x85 && r != 0x2028 && r != 0x2029
+		})}
+	case '^':
+		c.at++
+		if c.f.m {
+			return itemAnchor{kind: bol, unix: c.f.d}
+		}
+		return itemAnchor{kind: beginText}
+	case '$':
+		c.at++
+		if c.f.m {
+			return itemAnchor{kind: eol, unix: c.f.d}
+		}
+		return itemAnchor{kind: endLine, unix: c.f.d}
+	case '\\':
+		c.at++
+		return c.escape()
+	}
+	c.at++
+	return c.literal(r)
+}
+
+func (c *compiler) group() item {
+	start := c.at
+	c.at++
+	saved := c.f
+	closed := func(x item) item {
+		if !c.accept(")") {
+			c.fail("Unclosed group", len(c.p))
+		}
+		c.f = saved
+		return x
+	}
+	if !c.accept("?") {
+		c.groups++
+		n := c.groups
+		return closed(itemGroup{n, c.alternatives()})
+	}
+	switch {
+	case c.accept(":"):
+		return closed(itemGroup{0, c.alternatives()})
+	case c.accept("="):
+		return closed(itemLook{x: c.alternatives()})
+	case c.accept("!"):
+		return closed(itemLook{x: c.alternatives(), negative: true})
+	case c.accept(">"):
+		return closed(itemLook{x: c.alternatives(), atomic: true})
+	case c.accept("<="), c.accept("<!"):
+		neg := c.p[c.at-1] == '!'
+		x := c.alternatives()
+		if _, hi := length(x); hi < 0 {
+			c.fail("Look-behind group does not have an obvious maximum length", c.at)
+		}
+		return closed(itemLook{x: x, behind: true, negative: neg})
+	case c.accept("<"):
+		name := c.groupName()
+		if _, dup := c.names[name]; dup {
+			c.fail("Named capturing group <"+name+"> is already defined", c.at)
+		}
+		c.groups++
+		n := c.groups
+		c.names[name] = n
+		return closed(itemGroup{n, c.alternatives()})
+	}
+	on := true
+	for c.more() {
+		r := c.p[c.at]
+		c.at++
+		switch r {
+		case 'i':
+			c.f.i = on
+		case 'm':
+			c.f.m = on
+		case 's':
+			c.f.s = on
+		case 'd':
+			c.f.d = on
+		case 'u':
+			c.f.u = on
+		case 'x':
+			c.f.x = on
+		case 'c':
+		case 'U':
+			c.f.uni, c.f.u = on, on
+		case '-':
+			if !on {
+				c.fail("Unknown inline modifier", c.at-1)
+			}
+			on = false
+		case ')':
+			return nil // for the rest of the enclosing group
+		case ':':
+			return closed(itemGroup{0, c.alternatives()})
+		default:
+			if r == '-' || !on || c.at > start+3 {
+				c.fail("Unknown inline modifier", c.at-1)
+			}
+			c.fail("Unknown inline modifier", c.at-1)
+		}
+	}
+	c.fail("Unknown inline modifier", c.at)
+	return nil
+}
+
+func (c *compiler) groupName() string {
+	begin := c.at
+	for c.more() && (c.p[c.at]|0x20 >= 'a' && c.p[c.at]|0x20 <= 'z' || c.at > begin && c.p[c.at] >= '0' && c.p[c.at] <= '9') {
+		c.at++
+	}
+	if c.at == begin {
+		c.fail("capturing group name does not start with a Latin letter", c.at)
+	}
+	name := string(c.p[begin:c.at])
+	if !c.accept(">") {
+		c.fail("named capturing group is missing trailing '>'", c.at)
+	}
+	return name
+}
+
+// escape parses behind a backslash, outside of a class.
+func (c *compiler) escape() item {
+	if !c.more() {
+		c.fail("Unexpected internal error", c.at)
+	}
+	r := c.p[c.at]
+	switch r {
+	case 'A':
+		c.at++
+		return itemAnchor{kind: beginText}
+	case 'z':
+		c.at++
+		return itemAnchor{kind: endText}
+	case 'Z':
+		c.at++
+		return itemAnchor{kind: endLine, unix: c.f.d}
+	case 'G':
+		c.at++
+		return itemAnchor{kind: lastMatch}
+	case 'b':
+		c.at++
+		return itemAnchor{kind: wordBoundary, uword: c.f.uni}
+	case 'B':
+		c.at++
+		return itemAnchor{kind: noWordBoundary, uword: c.f.uni}
+	case 'R':
+		c.at++
+		return itemBreak{}
+	case 'X':
+		c.at++
+		// A grapheme: a character with its marks.
+		mark := setFunc(func(r rune) bool { return property("M").has(r) })
+		return itemSeq{itemChar{span{0, 0x10FFFF}}, itemRepeat{itemChar{mark}, 0, math.MaxInt, possessive}}
+	case 'k':
+		c.at++
+		if !c.accept("<") {
+			c.fail("\\k is not followed by '<' for named capturing group", c.at)
+		}
+		name := c.groupName()
+		n, ok := c.names[name]
+		if !ok {
+			c.fail("named capturing group <"+name+"> does not exist", c.at)
+		}
+		return itemRef{n, c.f.i, c.f.u}
+	}
+	if r >= '1' && r <= '9' {
+		n := int(r - '0')
+		c.at++
+		for c.more() && c.p[c.at] >= '0' && c.p[c.at] <= '9' {
+			m := n*10 + int(c.p[c.at]-'0')
+			if m > c.groups {
+				break
+			}
+			n = m
+			c.at++
+		}
+		return itemRef{n, c.f.i, c.f.u}
+	}
+	if s := c.classLetter(); s != nil {
+		return itemChar{s}
+	}
+	return c.literal(c.charEscape())
+}
+
+// classLetter parses \d, \p{…} and the like; nil if it is something else.
+func (c *compiler) classLetter() set {
+	r := c.p[c.at]
+	if r == 'p' || r == 'P' {
+		c.at++
+		if !c.more() {
+			c.fail("Illegal/unsupported escape sequence", c.at)
+		}
+		name := string(c.p[c.at])
+		if c.accept("{") {
+			begin := c.at
+			for c.more() && c.p[c.at] != '}' {
+				c.at++
+			}
+			if !c.more() {
+				c.fail("Unclosed character family", len(c.p)-1)
+			}
+			name = string(c.p[begin:c.at])
+			c.at++
+			if name == "" {
+				c.fail("Empty character family", c.at-1)
+			}
+		} else {
+			c.at++
+		}
+		s := property(name)
+		if c.f.uni {
+			switch name {
+			case "Lower", "Upper", "Alpha", "Punct":
+				s = map[string]set{"Lower": binary["LOWERCASE"], "Upper": binary["UPPERCASE"], "Alpha": binary["ALPHABETIC"], "Punct": binary["PUNCTUATION"]}[name]
+			}
+		}
+		if s == nil {
+			c.fail("Unknown character property name {"+name+"}", c.at-1)
+		}
+		if c.f.i && (name == "Lower" || name == "Upper" || name == "Lu" || name == "Ll" || name == "Lt") {
+			// Case is ignored here too.
+			if len(name) == 2 {
+				s = posix["LC"]
+			} else {
+				s = posix["Alpha"]
+			}
+		}
+		if r == 'P' {
+			return not{s}
+		}
+		return s
+	}
+	if s := classEscape(r, c.f.uni); s != nil && (r|0x20 != 'v' || true) {
+		c.at++
+		return s
+	}
+	return nil
+}
+
+// charEscape parses an escape that stands for one character.
+func (c *compiler) charEscape() rune {
+	if !c.more() {
+		c.fail("Illegal/unsupported escape sequence", c.at)
+	}
+	r := c.p[c.at]
+	c.at++
+	hex := func(least, most int) rune {
+		v, n := rune(0), 0
+		for n < most && c.more() {
+			d := hexDigit(c.p[c.at])
+			if d < 0 {
+				break
+			}
+			if v = v<<4 | d; v > 0x10FFFF {
+				c.fail("Hexadecimal codepoint is too big", c.at)
+			}
+			n++
+			c.at++
+		}
+		if n < least {
+			c.fail("Illegal hexadecimal escape sequence", c.at)
+		}
+		return v
+	}
+	switch r {
+	case 't':
+		return '\t'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 'f':
+		return '\f'
+	case 'a':
+		return 7
+	case 'e':
+		return 27
+	case '0':
+		v, n := rune(0), 0
+		for n < 3 && c.more() && c.p[c.at] >= '0' && c.p[c.at] <= '7' {
+			if n == 2 && v > 037 {
+				break
+			}
+			v = v*8 + c.p[c.at] - '0'
+			n++
+			c.at++
+		}
+		if n == 0 {
+			c.fail("Illegal octal escape sequence", c.at)
+		}
+		return v
+	case 'x':
+		if c.accept("{") {
+			v := hex(1, 8)
+			if !c.accept("}") {
+				c.fail("Unclosed hexadecimal escape sequence", c.at)
+			}
+			return v
+		}
+		return hex(2, 2)
+	case 'u':
+		v := hex(4, 4)
+		if v >= 0xD800 && v <= 0xDBFF && c.looking(`\u`) {
+			mark := c.at
+			c.at += 2
+			if lo := hex(4, 4); lo >= 0xDC00 && lo <= 0xDFFF {
+				return 0x10000 + (v-0xD800)<<10 + lo - 0xDC00
+			}
+			c.at = mark
+		}
+		return v
+	case 'c':
+		if !c.more() {
+			c.fail("Illegal control escape sequence", c.at)
+		}
+		v := c.p[c.at] ^ 64
+		c.at++
+		return v
+	}
+	if r < 0x80 && (r|0x20 >= 'a' && r|0x20 <= 'z' || r >= '0' && r <= '9') {
+		c.fail("Illegal/unsupported escape sequence", c.at-1)
+	}
+	return r
+}
+
+func hexDigit(r rune) rune {
+	switch {
+	case r >= '0' && r <= '9':
+		return r - '0'
+	case r|0x20 >= 'a' && r|0x20 <= 'f':
+		return r | 0x20 - 'a' + 10
+	}
+	return -1
+}
+
+// class parses behind an opening bracket, up to and including the closing one.
+func (c *compiler) class() set {
+	if c.depth++; c.depth > maxNesting {
+		c.fail("Pattern is nested too deeply", c.at)
+	}
+	defer func() { c.depth-- }()
+	negative := c.accept("^")
+	var all set // of the operands of && so far
+	var cur union
+	any := false
+	for {
+		c.skipComments()
+		if !c.more() {
+			c.fail("Unclosed character class", len(c.p)-1)
+		}
+		r := c.p[c.at]
+		switch {
+		case r == ']' && (any || all != nil):
+			c.at++
+			var s set = cur
+			if len(cur) == 1 {
+				s = cur[0]
+			}
+			if all != nil {
+				s = all
+				if any {
+					s = both{all, cur}
+				}
+			}
+			if negative {
+				return not{s}
+			}
+			return s
+		case c.looking("&&"):
+			for c.accept("&&") {
+			}
+			for c.more() && c.p[c.at] == '&' {
+				c.at++
+			}
+			if any {
+				if all == nil {
+					all = cur
+				} else {
+					all = both{all, cur}
+				}
+			} else if all == nil {
+				c.fail("Bad class syntax", c.at-1)
+			}
+			cur, any = nil, false
+			if c.looking("]") && all == nil {
+				c.fail("Bad class syntax", c.at)
+			}
+		case r == '[':
+			c.at++
+			cur = append(cur, c.class())
+			any = true
+		case c.looking(`\Q`):
+			c.at += 2
+			for c.more() && !c.looking(`\E`) {
+				cur = append(cur, c.fold(single(c.p[c.at])))
+				c.at++
+			}
+			c.accept(`\E`)
+			any = true
+		default:
+			if r == '\\' && c.at+1 < len(c.p) {
+				c.at++
+				if s := c.classLetter(); s != nil {
+					cur = append(cur, s)
+					any = true
+					continue
+				}
+				c.at--
+			}
+			lo := c.classChar()
+			any = true
+			if c.looking("-") && c.at+1 < len(c.p) && c.p[c.at+1] != ']' && c.p[c.at+1] != '[' {
+				mark := c.at
+				c.at++
+				if c.looking("&&") {
+					c.at = mark
+					cur = append(cur, c.fold(single(lo)))
+					continue
+				}
+				hi := c.classChar()
+				if hi < lo {
+					c.fail("Illegal character range", c.at-1)
+				}
+				cur = append(cur, c.fold(span{lo, hi}))
+				continue
+			}
+			cur = append(cur, c.fold(single(lo)))
+		}
+	}
+}
+
+func (c *compiler) fold(s set) set {
+	if c.f.i {
+		return folded{s, c.f.u}
+	}
+	return s
+}
+
+func (c *compiler) classChar() rune {
+	r := c.p[c.at]
+	c.at++
+	if r != '\\' {
+		return r
+	}
+	return c.charEscape()
+}
+
+// length gives the least and greatest number of units that x matches, -1 for no bound.
+func length(x item) (lo, hi int) {
+	switch x := x.(type) {
+	case itemChar:
+		if s, ok := x.set.(single); ok && s < 0x10000 {
+			return 1, 1
+		}
+		return 1, 2
+	case itemUnits:
+		return len(x.units), len(x.units)
+	case itemSeq:
+		for _, y := range x {
+			l, h := length(y)
+			lo += l
+			if h < 0 || hi < 0 {
+				hi = -1
+			} else {
+				hi += h
+			}
+		}
+		return lo, hi
+	case itemAlt:
+		lo = math.MaxInt
+		for _, y := range x {
+			l, h := length(y)
+			lo = min(lo, l)
+			if h < 0 || hi < 0 {
+				hi = -1
+			} else {
+				hi = max(hi, h)
+			}
+		}
+		return lo, hi
+	case itemGroup:
+		return length(x.x)
+	case itemRepeat:
+		l, h := length(x.x)
+		lo = l * min(x.min, 1<<20)
+		if h < 0 || x.max == math.MaxInt || x.max > 1<<20 {
+			return lo, -1
+		}
+		return lo, h * x.max
+	case itemLook:
+		if x.atomic {
+			return length(x.x)
+		}
+		return 0, 0
+	case itemBreak:
+		return 1, 2
+	case itemRef:
+		return 0, -1
+	}
+	return 0, 0
+}
+
+// link makes the nodes of x, followed by next.
+func (c *compiler) link(x item, next node) node {
+	switch x := x.(type) {
+	case nil:
+		return next
+	case itemChar:
+		return &charNode{x.set, next}
+	case itemUnits:
+		if l, ok := next.(*literalNode); ok {
+			return &literalNode{append(append([]uint16(nil), x.units...), l.units...), l.next}
+		}
+		return &literalNode{x.units, next}
+	case itemSeq:
+		for i := len(x) - 1; i >= 0; i-- {
+			next = c.link(x[i], next)
+		}
+		return next
+	case itemAlt:
+		b := &branchNode{}
+		for _, y := range x {
+			b.alts = append(b.alts, c.link(y, next))
+		}
+		return b
+	case itemGroup:
+		if x.index == 0 {
+			return c.link(x.x, next)
+		}
+		l := c.local()
+		return &groupHead{l, c.link(x.x, &groupTail{l, x.index, next})}
+	case itemRepeat:
+		return c.repeat(x, next)
+	case itemLook:
+		n := &lookNode{behind: x.behind, negative: x.negative, atomic: x.atomic, next: next}
+		if x.behind {
+			n.min, n.max = length(x.x)
+			n.body = c.link(x.x, behindEnd{})
+		} else {
+			n.body = c.link(x.x, stop{})
+		}
+		return n
+	case itemAnchor:
+		return &anchor{x.kind, x.unix, x.uword, next}
+	case itemRef:
+		return &backRef{x.group, x.fold, x.ufold, next}
+	case itemBreak:
+		return &lineBreak{next}
+	}
+	panic(fmt.Sprintf("javare: unknown item %T", x))
+}
+
+func (c *compiler) local() int { c.locals++; return c.locals - 1 }
+
+func (c *compiler) repeat(x itemRepeat, next node) node {
+	switch y := x.x.(type) {
+	case itemChar:
+		return &runNode{y.set, x.min, x.max, x.kind, next}
+	case itemUnits:
+		if len(y.units) == 1 {
+			return &runNode{single(y.units[0]), x.min, x.max, x.kind, next}
+		}
+	}
+	if x.kind == possessive {
+		return &lookNode{atomic: true, body: c.repeat(itemRepeat{x.x, x.min, x.max, greedy}, stop{}), next: next}
+	}
+	l := &loopNode{min: x.min, max: x.max, kind: x.kind, count: c.local(), begin: c.local(), next: next}
+	l.body = c.link(x.x, l)
+	return &loopHead{l}
+}
