@@ -197,6 +197,15 @@ func (h *HTTP) judge(ctx context.Context, call Call, response httpResponse) (Sta
 	}
 	inputs["status_code"] = sel.Long(int64(response.status))
 	inputs["response_body"] = sel.String(response.body)
+	names, err := sel.ParameterNames(expr, h.config.Limits)
+	if err != nil {
+		return 0, fmt.Errorf("state_expr: %w", err)
+	}
+	for _, name := range names {
+		if _, ok := inputs[name]; !ok && name != "params" {
+			return 0, fmt.Errorf("state_expr: the step has no param %s", name)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	v, err := sel.EvalParameter(ctx, expr, sel.Env{Inputs: inputs, NowMillis: call.Now, Limits: h.config.Limits})
