@@ -1,0 +1,72 @@
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	lambdaevents "github.com/aws/aws-lambda-go/events"
+	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+	"github.com/downbeat/downbeat/functions/env"
+)
+
+// HTTP handles requests of the HTTP API.
+type HTTP struct {
+	Edge
+	user    string // env.User
+	adapter *httpadapter.HandlerAdapterV2
+}
+
+// NewHTTP makes the handler. user says who the caller is, in the words of env.User.
+func NewHTTP(e Edge, user string, handler http.Handler) *HTTP {
+	return &HTTP{Edge: e, user: user, adapter: httpadapter.NewV2(handler)}
+}
+
+// Handle handles one request.
+func (h *HTTP) Handle(ctx context.Context, request lambdaevents.APIGatewayV2HTTPRequest) (lambdaevents.APIGatewayV2HTTPResponse, error) {
+	ctx, end := h.begin(ctx)
+	defer end()
+	ctx = With(ctx, slog.String("api_request_id", request.RequestContext.RequestID))
+	identify(h.user, &request)
+	response, err := h.adapter.ProxyWithContext(ctx, request)
+	if err != nil {
+		h.Log.ErrorContext(ctx, "request cannot be handled", "error", err)
+		return lambdaevents.APIGatewayV2HTTPResponse{StatusCode: http.StatusInternalServerError}, nil
+	}
+	if response.StatusCode >= http.StatusInternalServerError {
+		h.Log.ErrorContext(ctx, "answered with an error", "status", response.StatusCode,
+			"method", request.RequestContext.HTTP.Method, "path", request.RawPath)
+	}
+	return response, nil
+}
+
+// identify puts the caller's name where the REST API looks for it, the `user` header. Where the caller was
+// authenticated, a header that came with the request is an attempt to be somebody else, and is replaced.
+func identify(user string, r *lambdaevents.APIGatewayV2HTTPRequest) {
+	if user == env.UserHeader {
+		return
+	}
+	headers := make(map[string]string, len(r.Headers)+1)
+	for name, value := range r.Headers {
+		if !strings.EqualFold(name, "user") {
+			headers[name] = value
+		}
+	}
+	r.Headers = headers
+	auth := r.RequestContext.Authorizer
+	if auth == nil {
+		return
+	}
+	name := ""
+	if claim, ok := strings.CutPrefix(user, env.UserJWTPrefix); ok {
+		if auth.JWT != nil {
+			name = auth.JWT.Claims[claim]
+		}
+	} else if auth.IAM != nil {
+		name = auth.IAM.UserARN
+	}
+	if name != "" {
+		headers["user"] = name
+	}
+}
