@@ -242,21 +242,12 @@ func (h *Head) Settle(now int64) []string {
 	return poke.sorted()
 }
 
-// lease is after what time entries are looked up.
-func (h *Head) lease() int64 {
-	if len(h.Waiters) > 0 {
-		return LeaseMillis
-	}
-	return IdleLeaseMillis
-}
-
 // Leases gives up to n runs, sorted, of which holders or waiters have reached the lease time: to be read strongly and
 // handed to Verify.
 func (h *Head) Leases(now int64, n int) []string {
-	lease := h.lease()
 	due := make(map[string]int64) // the oldest entry of each run
 	add := func(run string, verified int64) {
-		if verified+lease > now {
+		if verified+LeaseMillis > now {
 			return
 		}
 		if old, ok := due[run]; !ok || verified < old {
@@ -289,9 +280,8 @@ func (h *Head) Leases(now int64, n int) []string {
 // are not ended, none for a run that does not exist, and false for a run that was not read: what belongs to it stays.
 // Younger entries stay too: the decision that asked for them may not be committed yet.
 func (h *Head) Verify(now int64, live func(run string) (map[string]bool, bool)) []string {
-	lease := h.lease()
 	dead := func(uuid, run string, verified *int64) bool {
-		if *verified+lease > now {
+		if *verified+LeaseMillis > now {
 			return false
 		}
 		uuids, known := live(run)
@@ -324,20 +314,22 @@ func (h *Head) Verify(now int64, live func(run string) (map[string]bool, bool)) 
 }
 
 // Due is when the head must be looked at next, epoch milliseconds: the end of the first reservation, or the first lease
-// time; 0 when nobody holds or waits (P8). What is to do then: Settle, and Verify for Leases.
+// time; 0 while nobody waits (P8). What is to do then: Verify with the runs of Leases, which settles too.
 func (h *Head) Due() int64 {
 	due := int64(0)
+	if len(h.Waiters) == 0 {
+		return due
+	}
 	at := func(t int64) {
 		if due == 0 || t < due {
 			due = t
 		}
 	}
-	lease := h.lease()
 	for _, e := range h.Holders {
-		at(e.Verified + lease)
+		at(e.Verified + LeaseMillis)
 	}
 	for _, w := range h.Waiters {
-		at(w.Verified + lease)
+		at(w.Verified + LeaseMillis)
 		if w.Reserved != 0 {
 			at(w.Reserved)
 		}

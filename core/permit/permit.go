@@ -48,11 +48,10 @@ const NoLimit = -1
 const (
 	// ReserveMillis is how long capacity is kept for a poked waiter that must ask in other heads too.
 	ReserveMillis = 5_000
-	// LeaseMillis is after what time a holder or waiter is looked up, while somebody waits. It is longer than any
-	// function may run, so that a holder whose run is not committed yet is not mistaken for a dead one.
+	// LeaseMillis is after what time a holder or waiter is looked up. It is longer than any function may run, so that a
+	// holder whose run is not committed yet is not mistaken for a dead one. Nobody is looked up while nobody waits: a
+	// forgotten holder then harms nobody, and an uncontended head costs no entry in the due index.
 	LeaseMillis = 5 * 60_000
-	// IdleLeaseMillis is the same while nobody waits: a forgotten holder then only takes space.
-	IdleLeaseMillis = 60 * 60_000
 )
 
 // Bounds of a head, in approximate bytes, that keep its item below 400 KB whatever the names are. They allow some 4,000

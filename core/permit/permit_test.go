@@ -448,8 +448,12 @@ func TestVerifyFreesOnlyWhatIsNotLive(t *testing.T) {
 	if !slices.Equal(left, []string{"u1", "u4", "u6"}) || w.queue("wf#w") != "" {
 		t.Fatalf("holders %v, queue %s", left, w.queue("wf#w"))
 	}
-	if got := h.Due(); got != w.now-LeaseMillis+IdleLeaseMillis {
+	if got := h.Due(); got != 0 {
 		t.Errorf("with nobody waiting, due in %d ms", got-w.now)
+	}
+	w.want(7, Waiting, wf(3))
+	if got := w.heads["wf#w"].Due(); got != w.now { // u4, whose run was not read, is overdue
+		t.Errorf("with a waiter, due in %d ms", got-w.now)
 	}
 }
 
@@ -465,7 +469,13 @@ func TestVerifyLeavesYoungHoldersAlone(t *testing.T) {
 	w.poked(w.heads["wf#w"].Verify(w.now, none), "r2")
 }
 
-func TestDueOfAnEmptyHead(t *testing.T) {
+func TestNothingIsDueWhileNobodyWaits(t *testing.T) {
+	w := newWorld(t, "wf#w")
+	w.want(1, Granted, wf(1))
+	if due := w.heads["wf#w"].Due(); due != 0 {
+		t.Errorf("with a holder alone: due %d", due)
+	}
+
 	if due := (&Head{}).Due(); due != 0 {
 		t.Errorf("due %d", due)
 	}

@@ -292,7 +292,7 @@ func TestNobodyStarves(t *testing.T) {
 				}
 			}
 		}
-		m.now += IdleLeaseMillis
+		m.now += LeaseMillis
 		m.verify()
 		rounds := 2*len(m.since) + 2
 		for ; len(m.since) > 0; rounds-- {
