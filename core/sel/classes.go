@@ -325,7 +325,7 @@ func pow(a, b float64) float64 {
 	if math.IsNaN(b) || math.Abs(a) == 1 && math.IsInf(b, 0) {
 		return math.NaN()
 	}
-	return math.Pow(a, b)
+	return javatext.Pow(a, b)
 }
 
 func (ev *evaluator) callMap(x *cell, name string, args []*cell) *cell {
@@ -429,18 +429,20 @@ func (ev *evaluator) callString(x *cell, name string, args []*cell) *cell {
 	case name == "join":
 		return ev.join(args)
 	case name == "escape" && n == 1:
-		if args[0].typ != TypeString || args[0].null {
+		if args[0].typ != TypeString {
 			ev.failf(CatInvalidArgs, "Invalid input args for String.escape method")
 			return nil
 		}
-		return ev.text(javatext.Escape(args[0].str))
+		return ev.text(javatext.Escape(args[0].scalarText()))
+	case name == "escape" && n == 0 && x.null:
+		return ev.nullObject("the text")
 	}
 	if !stringMethods[name+strconv.Itoa(n)] {
 		return ev.noMethod(x.typ, name, args)
 	}
 	for _, a := range args {
 		if !a.hasContent() {
-			return ev.noContent(a.typ)
+			return ev.failed(name, n, errCast(a))
 		}
 	}
 	if name == "valueOf" {
@@ -557,7 +559,7 @@ func (ev *evaluator) valueOf(a *cell) *cell {
 		if !ok {
 			return nil
 		}
-		return ev.mapText(v)
+		return ev.text(ev.plainMapText(v))
 	}
 	t, ok := ev.contentText(a)
 	if !ok {
@@ -566,8 +568,8 @@ func (ev *evaluator) valueOf(a *cell) *cell {
 	return ev.text(t)
 }
 
-// mapText is the text of a map that was taken out: a plain map, in which arrays have no text.
-func (ev *evaluator) mapText(v Value) *cell {
+// plainMapText is the text of a map that was taken out: a plain map, in which arrays show their identity.
+func (ev *evaluator) plainMapText(v Value) string {
 	var bad func(Value) bool
 	bad = func(v Value) bool {
 		for _, e := range v.Entries() {
@@ -578,10 +580,9 @@ func (ev *evaluator) mapText(v Value) *cell {
 		return false
 	}
 	if bad(v) {
-		ev.failf(CatNoContent, "an array inside a map has no text")
-		return nil
+		return ev.identity(TypeMap)
 	}
-	return ev.text(javatext.Normalize(v.Text()))
+	return javatext.Normalize(v.Text())
 }
 
 func (ev *evaluator) substring(s string, args []*cell) *cell {
@@ -889,17 +890,11 @@ func (ev *evaluator) format(args []*cell) *cell {
 		list = append(list, v)
 	}
 	f := args[0]
-	if f.typ != TypeString && f.typ != TypeNull {
+	if f.typ != TypeString {
 		return ev.castError(f.typ, "STRING")
 	}
-	if f.isNull() {
+	if f.null {
 		return ev.nullObject("the format")
-	}
-	for _, a := range list[1:] {
-		if o, ok := a.(javatext.Object); ok && o.Class == "" {
-			ev.failf(CatNoContent, "an array has no text")
-			return nil
-		}
 	}
 	if !ev.spend(len(f.str)) {
 		return nil
@@ -948,11 +943,15 @@ func (ev *evaluator) formatArg(a *cell) (any, bool) {
 		if !ok {
 			return nil, false
 		}
-		return javatext.Object{Text: v.Text(), Class: "java.util.HashMap"}, true
+		return javatext.Object{Text: ev.plainMapText(v), Class: "java.util.HashMap"}, true
 	case TypeStringArray, TypeLongArray, TypeDoubleArray, TypeBooleanArray:
-		return javatext.Object{Text: "", Class: javaClass[a.typ]}, true
+		return javatext.Object{Text: ev.identity(a.typ), Class: javaClass[a.typ]}, true
 	}
 	class := map[Type]string{TypeDateTime: "org.joda.time.DateTime", TypeDateTimeZone: "org.joda.time.tz.CachedDateTimeZone",
 		TypeDateTimeDays: "org.joda.time.Days", TypeDateTimeProperty: "org.joda.time.DateTime$Property", TypeDateTimeFormatter: "org.joda.time.format.DateTimeFormatter"}[a.typ]
-	return javatext.Object{Text: a.scalarText(), Class: class}, true
+	text := a.scalarText()
+	if a.typ == TypeDateTimeFormatter {
+		text = ev.identity(a.typ)
+	}
+	return javatext.Object{Text: text, Class: class}, true
 }

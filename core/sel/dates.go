@@ -44,13 +44,6 @@ func (ev *evaluator) zoneArg(a *cell) (*joda.Zone, bool) {
 		}
 		return a.ref.(*joda.Zone), true
 	}
-	if a.typ == TypeNull {
-		return ev.zone, true
-	}
-	if !a.hasContent() {
-		ev.noContent(a.typ)
-		return nil, false
-	}
 	ev.castError(a.typ, "DATETIME_ZONE")
 	return nil, false
 }
@@ -74,13 +67,7 @@ func (ev *evaluator) newDateTime(args []*cell) *cell {
 		var v [7]int64
 		for i := range v {
 			a := args[i]
-			if !a.hasContent() {
-				return ev.noContent(a.typ)
-			}
 			if a.typ != TypeLong {
-				if a.isNull() {
-					return ev.nullObject("a field of the date")
-				}
 				return ev.castError(a.typ, "LONG")
 			}
 			v[i] = int64(int32(a.num))
@@ -189,7 +176,7 @@ func (ev *evaluator) callDateTime(x *cell, name string, args []*cell) *cell {
 	}
 	for _, a := range args {
 		if !a.hasContent() {
-			return ev.noContent(a.typ)
+			return ev.failed(name, n, errCast(a))
 		}
 	}
 	if name == "parse" {

@@ -32,7 +32,8 @@ type evaluator struct {
 	chunk  int
 	random uint64
 
-	err error // the first failure
+	err          error  // the first failure
+	identityUsed *Error // where a text was first made of an array or a formatter
 }
 
 const checkEvery = 8192
@@ -108,8 +109,11 @@ func (ev *evaluator) failf(cat Category, format string, args ...any) bool {
 
 // at gives the failure its place, unless a construct further inside did.
 func (ev *evaluator) at(pos syntax.Pos) {
+	if e := ev.identityUsed; e != nil && e.Line == 0 {
+		e.Line, e.Column = int(pos.Line), int(pos.Col)
+	}
 	var e *Error
-	if errors.As(ev.err, &e) && e.Line == 0 {
+	if ev.err != nil && errors.As(ev.err, &e) && e.Line == 0 {
 		e.Line, e.Column = int(pos.Line), int(pos.Col)
 	}
 }
@@ -354,8 +358,10 @@ func (ev *evaluator) out(c *cell, depth int) (Value, bool) {
 		m := c.ref.(*hashMap)
 		// The map is copied entry by entry into a new one: keys that changed since put may meet.
 		cp := newHashMap()
+		changed := false
 		for _, i := range m.order() {
 			e := m.entries[i]
+			changed = changed || keyHash(e.key) != e.hash
 			if !ev.spend(8) || !ev.put(cp, e.key, e.val) {
 				return Value{}, false
 			}
@@ -371,22 +377,40 @@ func (ev *evaluator) out(c *cell, depth int) (Value, bool) {
 				return Value{}, false
 			}
 			v, ok := ev.out(e.val, depth+1)
-			if !ok {
+			if !ok || ev.shows(e.key.str) {
 				return Value{}, false
 			}
 			entries = append(entries, Entry{Key: e.key.str, NullKey: e.key.null, Value: v})
 		}
-		return Map(entries), true
+		v := Map(entries)
+		if changed {
+			b, ok := ev.appendMap(nil, c, depth)
+			if !ok {
+				return Value{}, false
+			}
+			v.str = javatext.Normalize(string(b))
+		}
+		return v, true
 	case TypeStringArray, TypeLongArray, TypeDoubleArray, TypeBooleanArray:
 		elems := c.ref.(*array).elems
 		if !ev.spend(8 * len(elems)) {
 			return Value{}, false
+		}
+		if ev.identityUsed != nil {
+			for i := range elems {
+				if ev.shows(elems[i].str) {
+					return Value{}, false
+				}
+			}
 		}
 		return arrayValue(c.typ, elems), true
 	}
 	v := Value{typ: c.typ, null: c.null, num: c.num}
 	switch c.typ {
 	case TypeString, TypeError:
+		if ev.shows(c.str) {
+			return Value{}, false
+		}
 		v.str = c.str
 	case TypeDateTime, TypeDateTimeZone, TypeDateTimeProperty, TypeDateTimeDays:
 		v.str = c.scalarText()

@@ -176,7 +176,7 @@ func (n *binaryExpr) eval(ev *evaluator) *cell {
 	}
 	ev.slots--
 	r := ev.binary(n.op, x, y)
-	if r == nil {
+	if r == nil || ev.identityUsed != nil {
 		ev.at(n.pos)
 	}
 	return r
@@ -226,6 +226,7 @@ func (n *assignExpr) eval(ev *evaluator) *cell {
 	var r *cell
 	if index != nil {
 		ev.slots--
+		// Only now: an error of the value comes before one of the target.
 		r = ev.assignElem(n.slot, index, n.op, v)
 	} else {
 		r = ev.assignVar(n.slot, n.op, v)
@@ -304,7 +305,7 @@ func (n *callExpr) eval(ev *evaluator) *cell {
 	ev.slots -= 1 + len(args)
 	r := ev.call(x, n.name, args)
 	ev.args = ev.args[:base]
-	if r == nil {
+	if r == nil || ev.identityUsed != nil {
 		ev.at(n.pos)
 	}
 	return r

@@ -2,6 +2,7 @@ package sel
 
 import (
 	"math"
+	"strings"
 
 	"github.com/downbeat/downbeat/core/sel/javatext"
 	"github.com/downbeat/downbeat/core/sel/joda"
@@ -128,10 +129,30 @@ func (ev *evaluator) contentText(c *cell) (string, bool) {
 		b, ok := ev.appendMap(nil, c, 0)
 		return javatext.Normalize(string(b)), ok
 	case c.typ.isArray() || c.typ == TypeDateTimeFormatter && !c.null:
-		// Different from Maestro, which shows a meaningless identity.
-		return "", ev.failf(CatNoContent, "%s has no text", c.typ)
+		return ev.identity(c.typ), true
 	}
 	return c.scalarText(), true
+}
+
+// identityMark stands where Maestro shows the identity of an array or a formatter ([J@1b2c3d), which is
+// another one each time. Different from there, a result that shows it is an error. It is a character for
+// private use, and only looked for once an identity was used.
+const identityMark = "\U000F5E1D"
+
+func (ev *evaluator) identity(t Type) string {
+	if ev.identityUsed == nil {
+		ev.identityUsed = &Error{Category: CatNoContent, Message: t.String() + " has no text"}
+	}
+	return identityMark
+}
+
+// shows refuses text that leaves the evaluation with an identity in it.
+func (ev *evaluator) shows(s string) bool {
+	if ev.identityUsed != nil && strings.Contains(s, identityMark) {
+		ev.fail(ev.identityUsed)
+		return true
+	}
+	return false
 }
 
 // appendMap writes the text of a map (section 7.6).
@@ -186,7 +207,9 @@ func (ev *evaluator) appendMapValue(out []byte, v *cell, depth int) ([]byte, boo
 			}
 		}
 		return append(out, ']'), true
-	case v.typ == TypeDateTimeFormatter || !v.hasContent():
+	case v.typ == TypeDateTimeFormatter:
+		return append(out, ev.identity(v.typ)...), true
+	case !v.hasContent():
 		return out, ev.failf(CatNoContent, "%s does not support getInternalVal operation.", v.typ)
 	}
 	return append(out, v.scalarText()...), true
@@ -277,7 +300,6 @@ func (ev *evaluator) binary(op syntax.Op, x, y *cell) *cell {
 			if op == syntax.OpEq || op == syntax.OpNe {
 				return ev.boolean(op == syntax.OpNe)
 			}
-			return ev.noOperation(x.typ, op)
 		}
 		return ev.mismatch(x.typ, y.typ)
 	case TypeNull:
@@ -514,14 +536,14 @@ func (ev *evaluator) assignTo(c *cell, op syntax.Op, v *cell) *cell {
 	case TypeUUID, TypeMath, TypeParams, TypeUtil, TypeMisc:
 		return unsupported(c.typ.String())
 	}
-	if v.typ != c.typ {
-		return ev.mismatch(c.typ, v.typ)
-	}
 	if op != syntax.OpNone {
 		if c.typ == TypeBoolean {
 			return unsupported("boolean/Boolean")
 		}
 		return unsupported(c.typ.String())
+	}
+	if v.typ != c.typ {
+		return ev.mismatch(c.typ, v.typ)
 	}
 	c.assign(v)
 	return c

@@ -174,6 +174,9 @@ func (ev *evaluator) program() (Value, bool) {
 		name := map[ending]string{endBreak: "BREAK", endContinue: "CONTINUE"}[end]
 		return Value{}, ev.failf(CatBreakOutside, "Invalid expression : it ends with wrong return type: %s", name)
 	case endThrow:
+		if ev.shows(last.str) {
+			return Value{}, false
+		}
 		return Value{}, ev.failf(CatUser, "ERROR: %s", last.str)
 	}
 	if last == nil {

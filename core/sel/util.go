@@ -140,7 +140,8 @@ func (ev *evaluator) dateIntsBetween(args []*cell) *cell {
 	if !ok {
 		return nil
 	}
-	text, ok := ev.textArg(args[2])
+	// Whatever the step is, its text must be an integer.
+	text, ok := ev.contentText(args[2])
 	if !ok {
 		return nil
 	}
@@ -362,7 +363,9 @@ func (ev *evaluator) callParams(name string, args []*cell) *cell {
 		if a.typ != TypeString {
 			return unsupported("ParamExtension")
 		}
-		texts[i] = a.scalarText()
+		if texts[i] = a.scalarText(); ev.shows(texts[i]) {
+			return nil
+		}
 	}
 	if len(args) > 3 {
 		return unsupported("ParamExtension")

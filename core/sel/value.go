@@ -68,8 +68,9 @@ type Value struct {
 	typ  Type
 	null bool // typed, but without content: a null STRING, a null MAP
 	num  int64
-	str  string
-	ref  any // *stringArray, []int64, []float64, []bool, []Entry
+	// str is a text; of a MAP whose keys changed while it was in the expression, its text there.
+	str string
+	ref any // *stringArray, []int64, []float64, []bool, []Entry
 }
 
 type stringArray struct {
@@ -233,6 +234,9 @@ func (v Value) appendText(out []byte, inMap bool) []byte {
 	case TypeBoolean:
 		return strconv.AppendBool(out, v.num != 0)
 	case TypeMap:
+		if v.str != "" {
+			return append(out, v.str...)
+		}
 		out = append(out, '{')
 		for i, e := range v.Entries() {
 			if i > 0 {

@@ -204,12 +204,16 @@ func (c *compiler) sequence() item {
 			return seq
 		}
 		if c.accept(`\Q`) {
+			n := len(seq)
 			for c.more() && !c.looking(`\E`) {
-				r := c.p[c.at]
+				seq = append(seq, c.literal(c.p[c.at]))
 				c.at++
-				seq = append(seq, c.quantified(c.literal(r)))
 			}
 			c.accept(`\E`)
+			if len(seq) > n {
+				// A quantifier behind the quotation is for its last character.
+				seq[len(seq)-1] = c.quantified(seq[len(seq)-1])
+			}
 			continue
 		}
 		if c.accept(`\E`) {
@@ -232,12 +236,12 @@ func (c *compiler) literal(r rune) item {
 }
 
 func (c *compiler) quantified(x item) item {
-	for n := 0; ; n++ {
-		c.skipComments()
-		if !c.more() {
-			return x
-		}
-		lo, hi := 0, math.MaxInt
+	c.skipComments()
+	if !c.more() {
+		return x
+	}
+	lo, hi := 0, math.MaxInt
+	{
 		switch c.p[c.at] {
 		case '*':
 		case '+':
@@ -266,21 +270,15 @@ func (c *compiler) quantified(x item) item {
 		default:
 			return x
 		}
-		if n > 0 {
-			if c.p[c.at] == '}' {
-				c.fail("Dangling meta character '{'", c.at)
-			}
-			c.fail("Dangling meta character '"+string(c.p[c.at])+"'", c.at)
-		}
-		c.at++
-		kind := greedy
-		if c.accept("?") {
-			kind = lazy
-		} else if c.accept("+") {
-			kind = possessive
-		}
-		x = itemRepeat{x, lo, hi, kind}
 	}
+	c.at++
+	kind := greedy
+	if c.accept("?") {
+		kind = lazy
+	} else if c.accept("+") {
+		kind = possessive
+	}
+	return itemRepeat{x, lo, hi, kind}
 }
 
 func (c *compiler) count() int {
@@ -305,7 +303,7 @@ func (c *compiler) atom() item {
 	case '*', '+', '?':
 		c.fail("Dangling meta character '"+string(r)+"'", c.at)
 	case '{':
-		c.fail("Illegal repetition", c.at)
+		return itemSeq{} // a count without anything before it repeats nothing
 	case '(':
 		return c.group()
 	case '[':
@@ -768,6 +766,9 @@ func (c *compiler) classChar() rune {
 	return c.charEscape()
 }
 
+// unbounded is the length of what has no bound but is allowed in a look-behind.
+const unbounded = math.MaxInt32
+
 // length gives the least and greatest number of units that x matches, -1 for no bound.
 func length(x item) (lo, hi int) {
 	switch x := x.(type) {
@@ -806,10 +807,20 @@ func length(x item) (lo, hi int) {
 	case itemRepeat:
 		l, h := length(x.x)
 		lo = l * min(x.min, 1<<20)
-		if h < 0 || x.max == math.MaxInt || x.max > 1<<20 {
+		if x.max == math.MaxInt {
+			// Java bounds the repetition of one character by its greatest integer, which is no bound.
+			if y, ok := x.x.(itemUnits); ok && len(y.units) == 1 {
+				return lo, unbounded
+			}
+			if _, ok := x.x.(itemChar); ok {
+				return lo, unbounded
+			}
 			return lo, -1
 		}
-		return lo, h * x.max
+		if h < 0 || x.max > 1<<20 {
+			return lo, -1
+		}
+		return lo, min(h*x.max, unbounded)
 	case itemLook:
 		if x.atomic {
 			return length(x.x)

@@ -171,36 +171,55 @@ func (f Field) set(local, v int64) (int64, error) {
 	if v < lo || v > hi {
 		return 0, fieldError(f, v, lo, hi)
 	}
+	return f.put(local, v, hi), nil
+}
+
+// setParsed is set for a field of a text: there the years on both sides of the range, of which a part
+// are instants, are let through.
+func (f Field) setParsed(local, v int64) (int64, error) {
+	r, err := int64(0), error(nil)
+	if f == Year && (v == maxYear+1 || v == minYear-1) {
+		r = f.put(local, v, v)
+	} else {
+		r, err = f.set(local, v)
+	}
+	if err == nil && (f == Year && (v == maxYear+1 && r < 0 || v == minYear-1 && r > 0) || yearOf(local) > maxYear && r < 0) {
+		return 0, fieldError(f, v, minYear, maxYear)
+	}
+	return r, err
+}
+
+// put is set without looking at the range.
+func (f Field) put(local, v, hi int64) int64 {
 	days := div(local, dayMillis)
 	rest := local - days*dayMillis
 	switch f {
 	case Era:
 		if f.get(local) == v {
-			return local, nil
+			return local
 		}
-		return Year.set(local, -yearOf(local))
+		return Year.put(local, -yearOf(local), 0)
 	case CenturyOfEra:
 		y := yearOf(local)
 		n := v*100 + abs(y)%100
 		if y < 0 {
 			n = -n
 		}
-		return Year.set(local, n)
+		return Year.put(local, n, 0)
 	case YearOfEra:
 		if yearOf(local) <= 0 {
 			v = 1 - v
 		}
-		return Year.set(local, v)
+		return Year.put(local, v, 0)
 	case Year:
-		y, m, d := dateFromDays(days)
-		_ = y
-		return fromDate(v, m, min(d, monthLength(v, m)), rest), nil
+		_, m, d := dateFromDays(days)
+		return fromDate(v, m, min(d, monthLength(v, m)), rest)
 	case Weekyear:
 		_, w := weekOf(days)
-		return (weekYearStart(v)+(min(w, weeksIn(v))-1)*7+weekday(days)-1)*dayMillis + rest, nil
+		return (weekYearStart(v)+(min(w, weeksIn(v))-1)*7+weekday(days)-1)*dayMillis + rest
 	case MonthOfYear:
 		y, _, d := dateFromDays(days)
-		return fromDate(y, v, min(d, monthLength(y, v)), rest), nil
+		return fromDate(y, v, min(d, monthLength(y, v)), rest)
 	}
 	if v == hi && (f == ClockhourOfDay || f == ClockhourOfHalfday) {
 		v = 0
@@ -209,7 +228,7 @@ func (f Field) set(local, v int64) (int64, error) {
 	if cur == hi && (f == ClockhourOfDay || f == ClockhourOfHalfday) {
 		cur = 0
 	}
-	return local + (v-cur)*fields[f].unit, nil
+	return local + (v-cur)*fields[f].unit
 }
 
 // floor sets everything smaller than the field to its least value.

@@ -81,7 +81,7 @@ func (b *bucket) millis(text string) (int64, error) {
 	var local int64
 	for pass := 0; pass < 2; pass++ {
 		for i, x := range s {
-			v, err := x.f.set(local, x.v)
+			v, err := x.f.setParsed(local, x.v)
 			if err != nil {
 				return 0, &Error{Kind: BadField, Message: `Cannot parse "` + text + `": ` + err.Error()}
 			}

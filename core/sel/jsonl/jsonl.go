@@ -75,12 +75,12 @@ func Answer(ctx context.Context, line string, d Defaults) (out []byte) {
 	}
 	switch req.entry {
 	case "validate":
-		names, err := sel.ParameterNames(req.expr, req.env.Limits)
+		p, err := sel.CompileLimited(req.expr, req.env.Limits)
 		if err != nil {
 			return failure(err)
 		}
 		out = append(out, `{"names":[`...)
-		for i, n := range names {
+		for i, n := range p.Names() {
 			if i > 0 {
 				out = append(out, ',')
 			}
@@ -92,7 +92,7 @@ func Answer(ctx context.Context, line string, d Defaults) (out []byte) {
 		if err != nil {
 			return failure(err)
 		}
-		return result(v)
+		return append(appendValue([]byte(`{"result":`), v, inParameter), '}')
 	}
 	p, err := sel.CompileLimited(req.expr, req.env.Limits)
 	if err != nil {
@@ -371,7 +371,7 @@ func position(out []byte, e *sel.Error) []byte {
 }
 
 func result(v sel.Value) []byte {
-	return append(appendValue([]byte(`{"result":`), v, true), '}')
+	return append(appendValue([]byte(`{"result":`), v, inProgram), '}')
 }
 
 func appendDouble(out []byte, f float64) []byte {
@@ -381,9 +381,22 @@ func appendDouble(out []byte, f float64) []byte {
 	return javatext.AppendDouble(out, f)
 }
 
-// appendValue writes a typed value; top is false inside maps, whose texts are left out.
-func appendValue(out []byte, v sel.Value, top bool) []byte {
+// place is where a value stands: only the result of a program shows the text of a map, and inside
+// a map nothing is known of a null but that it is one, which counts as a null STRING.
+type place uint8
+
+const (
+	inProgram place = iota
+	inParameter
+	inMap
+)
+
+func appendValue(out []byte, v sel.Value, at place) []byte {
 	name := v.Type().String()
+	if at == inMap && v.IsNull() && v.Type().IsData() {
+		name = sel.TypeString.String()
+	}
+	top := at == inProgram
 	out = quote(append(out, `{"type":`...), name)
 	text := func() {
 		out = quote(append(out, `,"text":`...), v.Text())
@@ -433,7 +446,7 @@ func appendValue(out []byte, v sel.Value, top bool) []byte {
 			if e.NullKey {
 				nullKey, key = true, "null"
 			}
-			out = appendValue(append(quote(out, key), ':'), e.Value, false)
+			out = appendValue(append(quote(out, key), ':'), e.Value, inMap)
 		}
 		out = append(out, '}')
 		if nullKey {
