@@ -133,7 +133,7 @@ func parseRequest(line string, d Defaults) (*request, error) {
 		}
 	}
 	if p := n.get("params"); !p.isNull() {
-		if r.env.Inputs, err = Params(p); err != nil {
+		if r.env.Inputs, err = readParams(p); err != nil {
 			return nil, err
 		}
 	}
@@ -182,8 +182,8 @@ func limit(v float64) int {
 	return int(min(max(v, 1), 1<<40))
 }
 
-// Params reads parameters: {name: {"type", "value"}}.
-func Params(n *node) (map[string]sel.Value, error) {
+// readParams reads parameters: {name: {"type", "value"}}.
+func readParams(n *node) (map[string]sel.Value, error) {
 	if n.kind != 'o' {
 		return nil, errors.New("params is no object")
 	}
@@ -198,13 +198,28 @@ func Params(n *node) (map[string]sel.Value, error) {
 	return out, nil
 }
 
-// ParseParams reads parameters from JSON text.
+// ParseParams reads parameters from JSON text: {name: {"type", "value"}}, or {name: value} with the type
+// that the value shows.
 func ParseParams(text string) (map[string]sel.Value, error) {
 	n, err := decode(text)
 	if err != nil {
 		return nil, err
 	}
-	return Params(n)
+	if n.kind != 'o' {
+		return nil, errors.New("parameters are a JSON object")
+	}
+	out := make(map[string]sel.Value, len(n.fields))
+	for i := range n.fields {
+		f := &n.fields[i]
+		read := plain
+		if t := f.value.get("type"); t != nil && t.kind == 's' {
+			read = value
+		}
+		if out[f.name], err = read(&f.value); err != nil {
+			return nil, fmt.Errorf("param %s: %w", f.name, err)
+		}
+	}
+	return out, nil
 }
 
 func value(n *node) (sel.Value, error) {
