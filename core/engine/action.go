@@ -151,7 +151,7 @@ func (d *decider) endOne(i int, a *Attempt, in Action) (Answer, error) {
 		}
 		if in.Kind == ActionSkip {
 			// CREATED has no skip: the attempt passes it first.
-			a.Params = satisfiedParams(d.now)
+			a.Params = choice(true, d.now)
 			if err := d.initialize(i, a); err != nil {
 				if err = d.fail(i, a, "the step could not be initialized", err); err != nil {
 					return Answer{}, err

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/downbeat/downbeat/core/fault"
+	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/timeline"
 )
@@ -111,6 +112,7 @@ func (d *decider) newAttempt(i int, attempt, stepInstance int64) *Attempt {
 		StepID: p.id, AttemptID: attempt, StepInstanceID: stepInstance,
 		UUID:    StepUUID(d.st.Body, p.id, attempt),
 		Changes: make([]StatusChange, 0, 9),
+		Params:  &param.Params{},
 		Tags:    p.tags,
 	}
 	if len(p.edges) > 0 {
@@ -168,12 +170,12 @@ func (d *decider) step(i int) error {
 				return err
 			}
 			if !chosen {
-				a.Params = unsatisfiedParams(d.now)
+				a.Params = choice(false, d.now)
 				d.log(a, "no condition of a predecessor chose the step")
 				d.setStatus(i, a, StepUnsatisfied, d.now)
 				return d.complete(i, a)
 			}
-			a.Params = satisfiedParams(d.now)
+			a.Params = choice(true, d.now)
 			if d.skips(a) {
 				d.log(a, "the step is skipped as the restart asked")
 				d.setStatus(i, a, StepSkipped, d.now)
@@ -330,8 +332,10 @@ func (d *decider) permits(i int, a *Attempt) (bool, error) {
 		return true, nil
 	}
 	tags := d.permitTags(i, a)
-	// A step that is over in this very decision needs no permit, only to be let past.
-	if p.kind == kindNoOp {
+	n := len(a.Timeline)
+	queues := n > 0 && a.Timeline[n-1].Message == permitsWaited
+	// A step that is over in this very decision needs no permit, only to be let past. Once it queues it must take its turn.
+	if p.kind == kindNoOp && !queues {
 		blocked, err := d.env.Blocked(a.StepID, tags)
 		if err != nil {
 			return false, err
@@ -346,9 +350,8 @@ func (d *decider) permits(i int, a *Attempt) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if n := len(a.Timeline); n == 0 || a.Timeline[n-1].Message != permitsWaited {
+	if !queues {
 		d.log(a, permitsWaited)
-		d.touch(i, a)
 	}
 	if grant != Granted {
 		return false, nil

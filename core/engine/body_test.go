@@ -6,6 +6,7 @@ import (
 
 	"github.com/downbeat/downbeat/core/dag"
 	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/step"
 )
 
@@ -58,7 +59,7 @@ func parseTestStep(t fataler, line string) testStep {
 		}
 		switch key {
 		case "mode":
-			s.def.FailureMode = map[string]string{"ignore": "IGNORE_FAILURE", "now": "FAIL_IMMEDIATELY"}[value]
+			s.def.FailureMode = map[string]definition.FailureMode{"ignore": definition.IgnoreFailure, "now": definition.FailImmediately}[value]
 		case "timeout":
 			s.def.Timeout = definition.LongText(value)
 		case "retries":
@@ -66,10 +67,12 @@ func parseTestStep(t fataler, line string) testStep {
 		case "timeouts":
 			s.def.RetryPolicy.TimeoutRetryLimit = definition.LongNumber(number())
 		case "sleep":
-			s.def.Params = append(s.def.Params, NamedParam{"sleep_seconds", &Param{Literal: number()}})
+			params := &param.Definitions{}
+			params.Set("sleep_seconds", param.Long(number()))
+			s.def.Params = params
 		case "tags":
 			for _, name := range strings.Split(value, ",") {
-				s.def.Tags = append(s.def.Tags, Tag{Name: name})
+				s.def.Tags = append(s.def.Tags, param.Tag{Name: name})
 			}
 		case "after":
 			s.after = strings.Split(value, ",")
@@ -96,7 +99,7 @@ func testBody(t fataler, steps []testStep) *Body {
 	workflow := &Workflow{ID: "w"}
 	for _, s := range steps {
 		s.def.Transition = dag.Transition{Predecessors: s.after, Successors: s.successors}
-		workflow.Steps = append(workflow.Steps, s.def)
+		workflow.Steps = append(workflow.Steps, &s.def)
 	}
 	g, err := dag.Fresh("w", workflow.Nodes())
 	if err != nil {

@@ -213,14 +213,16 @@ func (d *decider) advance() error {
 	return nil
 }
 
-// setCheck sets the time at which attempts that wait ask again.
+// setCheck sets the time at which attempts that wait for permits or signals ask again.
 func (d *decider) setCheck() {
 	run := &d.st.Run
 	waiting := false
 	for i := range d.st.Steps {
-		if a := d.st.Steps[i].Latest; a != nil && (a.Status == StepWaitingForSignals || a.Status == StepWaitingForPermits) {
-			waiting = true
-			break
+		if a := d.st.Steps[i].Latest; a != nil {
+			switch a.Status {
+			case StepWaitingForSignals, StepWaitingForPermits, StepFinishing:
+				waiting = true
+			}
 		}
 	}
 	switch {

@@ -34,8 +34,10 @@ func Due(st *State) int64 {
 			if !held && run.CheckAt == 0 {
 				at(run.LastTime)
 			}
-		case StepFinishing:
-			at(run.LastTime)
+		case StepFinishing: // a slice ended here, or a signal is not announced yet
+			if run.CheckAt == 0 {
+				at(run.LastTime)
+			}
 		case StepStarting, StepRunning:
 			if a.PollAt == 0 {
 				at(run.LastTime)

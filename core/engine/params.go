@@ -3,23 +3,36 @@ package engine
 import (
 	"fmt"
 
+	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/sel"
 )
 
-// INTERIM until package param is there.
-
+// stepSatisfied is the param that tells whether a predecessor chose the step.
 const stepSatisfied = "maestro_step_satisfied"
 
-func satisfiedParams(now int64) Params {
-	return Params{{stepSatisfied, &Param{Literal: true, Result: true, Time: now}}}
+// choice is the first param of an attempt: whether a predecessor chose it.
+func choice(chosen bool, now int64) Params {
+	p := &param.Params{}
+	p.Set(stepSatisfied, &param.Param{Definition: *param.Bool(chosen), Evaluated: true, Result: sel.Bool(chosen), Time: now})
+	return p
 }
 
-func unsatisfiedParams(now int64) Params {
-	return Params{{stepSatisfied, &Param{Literal: false, Result: false, Time: now}}}
+// True tells whether the edge was evaluated and chose its successor.
+func (e *Edge) True() bool {
+	return e.Param != nil && e.Param.Evaluated && e.Param.Result.AsBool()
 }
+
+// INTERIM from here on until package param evaluates.
+
+type PlanEnv interface{ Now() int64 }
 
 func workflowLookup(b *Body) func(string) (sel.Value, error) {
-	return func(name string) (sel.Value, error) { return sel.Value{}, fmt.Errorf("no param %s", name) }
+	return func(name string) (sel.Value, error) {
+		if v, ok := b.Params.Value(name); ok {
+			return v, nil
+		}
+		return sel.Value{}, fmt.Errorf("no param %s", name)
+	}
 }
 
 func (d *decider) mergeTags(i int, a *Attempt) error { return nil }
@@ -39,13 +52,15 @@ func (d *decider) signalsReady(i int, a *Attempt) (bool, error) {
 }
 
 func (d *decider) evaluateParams(i int, a *Attempt) error {
-	for _, p := range d.plan.steps[i].def.Params {
-		q := *p.Param
-		q.Result, q.Time = q.Literal, d.now
-		if q.Expression != "" {
-			return fmt.Errorf("param %s", p.Name)
+	a.Params = a.Params.Clone()
+	if d.plan.steps[i].def.Params == nil {
+		return nil
+	}
+	for name, def := range d.plan.steps[i].def.Params.All() {
+		if def.Value == nil {
+			return fmt.Errorf("param %s", name)
 		}
-		a.Params = append(a.Params, NamedParam{p.Name, &q})
+		a.Params.Set(name, &param.Param{Definition: *def, Evaluated: true, Result: def.Value.V, Time: d.now})
 	}
 	return nil
 }
@@ -53,20 +68,19 @@ func (d *decider) evaluateParams(i int, a *Attempt) error {
 func (d *decider) evaluateEdges(i int, a *Attempt) error {
 	for k := range a.Edges {
 		e := &a.Edges[k]
+		p := &param.Param{Definition: *param.Expression(sel.ParamBoolean, e.Condition), Evaluated: true, Time: d.now}
 		switch {
 		case a.Status == StepUnsatisfied:
-			e.Param = &Param{Expression: e.Condition, Result: false, Time: d.now}
+			p.Result = sel.Bool(false)
 		case e.Condition == "true", e.Condition == "false":
-			e.Param = &Param{Expression: e.Condition, Result: e.Condition == "true", Time: d.now}
+			p.Result = sel.Bool(e.Condition == "true")
 		default:
 			return fmt.Errorf("condition %s", e.Condition)
 		}
+		e.Param = p
 	}
 	return nil
 }
-
-// True tells whether the edge was evaluated and chose its successor.
-func (e *Edge) True() bool { return e.Param != nil && e.Param.Result == true }
 
 func (d *decider) finishStep(i int, a *Attempt) error {
 	a.SignalOutputs = &SignalOutputs{}
@@ -74,15 +88,20 @@ func (d *decider) finishStep(i int, a *Attempt) error {
 }
 
 func sleepSeconds(a *Attempt) (int64, error) {
-	for _, p := range a.Params {
-		if p.Name == "sleep_seconds" {
-			if n, ok := p.Result.(int64); ok {
-				return n, nil
-			}
-			return 0, fmt.Errorf("sleep_seconds must be a LONG")
-		}
+	p := a.Params.Get("sleep_seconds")
+	if p == nil {
+		return 3, nil
 	}
-	return 3, nil
+	if p.Type != sel.ParamLong {
+		return 0, fmt.Errorf("sleep_seconds must be a LONG, not a %s", p.Type)
+	}
+	return p.Result.AsLong(), nil
+}
+
+func restartParams(b, old *Body, request RestartRequest, env PlanEnv) error {
+	b.Params = old.Params
+	b.TimeoutMillis = old.TimeoutMillis
+	return nil
 }
 
 func retryHint(a *Attempt) bool { return true }

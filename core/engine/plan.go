@@ -72,7 +72,7 @@ func compile(b *Body) *plan {
 	byID := make(map[string]*Step, len(defs))
 	for k := range defs {
 		p.definition[k] = defs[k].ID
-		byID[defs[k].ID] = &defs[k]
+		byID[defs[k].ID] = defs[k]
 	}
 	restarted := ""
 	if b.Policy == RestartFromSpecific && b.RestartConfig != nil && len(b.RestartConfig.Path) > 0 {
@@ -124,9 +124,9 @@ func (s *stepPlan) describe(b *Body) {
 		s.kind = kindNested
 	}
 	switch def.FailureMode {
-	case "FAIL_IMMEDIATELY":
+	case definition.FailImmediately:
 		s.mode = failImmediately
-	case "IGNORE_FAILURE":
+	case definition.IgnoreFailure:
 		s.mode = ignoreFailure
 	}
 	replace := func(v definition.ParsableLong) (definition.ParsableLong, error) {

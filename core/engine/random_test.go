@@ -98,7 +98,6 @@ func copyState(st *State) *State {
 	for i := range st.Steps {
 		if a := st.Steps[i].Latest; a != nil {
 			b := *a
-			b.Params = append(b.Params[:0:0], b.Params...)
 			b.Edges = append(b.Edges[:0:0], b.Edges...)
 			b.Timeline = append(b.Timeline[:0:0], b.Timeline...)
 			b.Changes = append(b.Changes[:0:0], b.Changes...)
@@ -121,7 +120,12 @@ func comparable(t fataler, st *State) string {
 		if a := st.Steps[i].Latest; a != nil {
 			b := *a
 			b.Changes = nil
-			list = append(list, b)
+			list = append(list, b, string(a.Params.AppendJSON(nil)))
+			for _, e := range a.Edges {
+				if e.Param != nil {
+					list = append(list, string(e.Param.AppendJSON(nil)))
+				}
+			}
 		}
 	}
 	text := ""
