@@ -4,11 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/timeline"
@@ -522,16 +520,10 @@ func (d *decider) find(uuid string) (int, *Attempt) {
 // fail ends an attempt INTERNALLY_FAILED because the engine could not do its part; a *NeedError is handed back. Neither
 // retries nor failure mode apply.
 func (d *decider) fail(i int, a *Attempt, what string, err error) error {
-	var n *NeedError
-	if errors.As(err, &n) {
+	if needs(err) {
 		return err
 	}
-	details := []string{err.Error()}
-	var f *fault.Error
-	if errors.As(err, &f) {
-		details = append(details, f.Errors...)
-	}
-	a.Timeline = timeline.Append(a.Timeline, timeline.Failure(d.now, "INTERNALLY_FAILED: "+what, details...))
+	a.Timeline = timeline.Append(a.Timeline, timeline.Failure(d.now, "INTERNALLY_FAILED: "+what, details(err)...))
 	return d.failed(i, a, StepInternallyFailed, false)
 }
 

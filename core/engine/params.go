@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/sel"
 )
@@ -105,3 +107,19 @@ func restartParams(b, old *Body, request RestartRequest, env PlanEnv) error {
 }
 
 func retryHint(a *Attempt) bool { return true }
+
+func freshParams(b *Body, v Version, env PlanEnv) error { return nil }
+
+func needs(err error) bool {
+	var n *NeedError
+	return errors.As(err, &n)
+}
+
+func details(err error) []string {
+	list := []string{err.Error()}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		list = append(list, f.Errors...)
+	}
+	return list
+}
