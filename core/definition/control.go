@@ -33,15 +33,11 @@ func (c *Control) DefaultVersion() int64 {
 	return c.LatestVersion
 }
 
-// ResolveVersion turns `active`, `latest`, `default` (any letter case) or a number into a version
-// number. ctl is nil for an unknown workflow. A number is not looked up here: a missing version is
-// MissingVersion.
+// ResolveVersion turns `active`, `latest`, `default` (any letter case) or a number into the number of a
+// version. ctl is nil for an unknown workflow, which is not found whatever the text is.
 func ResolveVersion(ctl *Control, workflowID, version string) (int64, error) {
-	switch strings.ToLower(version) {
-	case "active", "latest", "default":
-		if ctl == nil {
-			return 0, UnknownWorkflow(workflowID)
-		}
+	if ctl == nil {
+		return 0, UnknownWorkflow(workflowID)
 	}
 	switch strings.ToLower(version) {
 	case "active":
@@ -55,12 +51,9 @@ func ResolveVersion(ctl *Control, workflowID, version string) (int64, error) {
 		return ctl.DefaultVersion(), nil
 	}
 	n, err := strconv.ParseInt(version, 10, 64)
-	if err != nil || n < 1 || strings.Contains(version, "_") {
+	if err != nil || n < 1 {
 		return 0, fault.New(fault.BadRequest, "Invalid workflow version [%s] for workflow [%s]", version, workflowID).
 			With("Invalid version: [" + version + "]")
-	}
-	if ctl == nil {
-		return 0, UnknownWorkflow(workflowID)
 	}
 	if n > ctl.LatestVersion {
 		return 0, MissingVersion(workflowID, n)

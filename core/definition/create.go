@@ -36,7 +36,7 @@ func ReadCreate(body []byte) (*CreateRequest, error) {
 		active := o.BoolOpt("is_active")
 		r.IsActive, r.NoIsActive = isTrue(active), active == nil
 	}
-	r.GitInfo = readGitInfo(o.Get("git_info"))
+	r.GitInfo = ReadGitInfo(o.Get("git_info"))
 	r.Extras = o.Rest("extra_info")
 	if err := o.Close(); err != nil {
 		return nil, faultOf(err)

@@ -120,3 +120,6 @@ func checkText(text string) string {
 	}
 	return ""
 }
+
+// CheckDescription applies the rule for descriptions. The answer is Maestro's text, "" for a good one.
+func CheckDescription(text string) string { return checkText(text) }

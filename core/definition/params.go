@@ -58,3 +58,10 @@ func (v *violations) params(path string, p *param.Definitions) {
 		}
 	}
 }
+
+// CheckParams lists what is wrong with the names and tags of parameters, each as `<path> <text>`.
+func CheckParams(path string, p *param.Definitions) []string {
+	var v violations
+	v.params(path, p)
+	return v.list
+}

@@ -526,7 +526,7 @@ func readProperties(v wire.Node) *Properties {
 func readProperty(p *Properties, name string, m wire.Node) bool {
 	switch name {
 	case "owner":
-		p.Owner = readUser(m)
+		p.Owner = ReadUser(m)
 	case "access_control":
 		if !m.IsNull() {
 			m.Fail("access_control is not supported")
@@ -595,7 +595,8 @@ func readRunStrategy(v wire.Node) *RunStrategy {
 	return &s
 }
 
-func readUser(v wire.Node) *User {
+// ReadUser reads a user: a text, or an object with a name; nil for null.
+func ReadUser(v wire.Node) *User {
 	switch {
 	case v.IsNull():
 		return nil
@@ -627,7 +628,8 @@ func readUser(v wire.Node) *User {
 	return nil
 }
 
-func readGitInfo(v wire.Node) *GitInfo {
+// ReadGitInfo reads the object strictly; nil for null.
+func ReadGitInfo(v wire.Node) *GitInfo {
 	if v.IsNull() {
 		return nil
 	}

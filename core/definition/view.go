@@ -172,7 +172,7 @@ func ReadTimelineLine(stored []byte) (TimelineLine, error) {
 		return TimelineLine{}, err
 	}
 	l := TimelineLine{Log: o.Str("log"), Timestamp: o.Long("timestamp")}
-	if u := readUser(o.Get("author")); u != nil {
+	if u := ReadUser(o.Get("author")); u != nil {
 		l.Author = *u
 	}
 	return l, o.Close()
@@ -233,8 +233,8 @@ func ReadVersion(stored []byte) (*Version, error) {
 	v := &Version{Workflow: readWorkflow(o.Get("workflow"))}
 	if m := o.Object("metadata"); m != nil {
 		v.Metadata = Metadata{WorkflowID: m.Str("workflow_id"), VersionID: m.Long("workflow_version_id"), CreateTime: m.Long("create_time"),
-			GitInfo: readGitInfo(m.Get("git_info"))}
-		if u := readUser(m.Get("version_author")); u != nil {
+			GitInfo: ReadGitInfo(m.Get("git_info"))}
+		if u := ReadUser(m.Get("version_author")); u != nil {
 			v.Metadata.VersionAuthor = *u
 		}
 		v.Metadata.Extras = m.Rest("")
@@ -298,7 +298,7 @@ func ReadControl(stored []byte) (*Control, error) {
 	}
 	c := &Control{WorkflowID: o.Str("workflow_id"), InternalID: o.Long("internal_id"), ActiveVersion: o.Long("active_version_id"),
 		LatestVersion: o.Long("latest_version_id"), ActivateTime: o.Long("activate_time"), ModifyTime: o.Long("modify_time")}
-	if u := readUser(o.Get("activated_by")); u != nil {
+	if u := ReadUser(o.Get("activated_by")); u != nil {
 		c.ActivatedBy = *u
 	}
 	c.Properties = readSnapshot(o.Get("properties_snapshot"))
@@ -317,7 +317,7 @@ func readSnapshot(v wire.Node) Snapshot {
 		case "create_time":
 			s.CreateTime = m.Long()
 		case "author":
-			if u := readUser(m); u != nil {
+			if u := ReadUser(m); u != nil {
 				s.Author = *u
 			}
 		case "tags":
