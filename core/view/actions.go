@@ -44,32 +44,32 @@ func StepActions(s engine.StepStatus) []engine.ActionKind {
 
 // AppendInstanceActionMap appends the actions of every status of a run.
 func AppendInstanceActionMap(b []byte) []byte {
-	w := writer{b: b}
-	w.open()
+	w := newWriter(b)
+	w.Open()
 	for s := engine.InstanceCreated; s <= engine.InstanceSucceeded; s++ {
 		w.actions(s.String(), InstanceActions(s))
 	}
-	w.close()
-	return w.b
+	w.Close()
+	return w.Bytes()
 }
 
 // AppendStepActionMap appends the actions of every status of an attempt but NOT_CREATED.
 func AppendStepActionMap(b []byte) []byte {
-	w := writer{b: b}
-	w.open()
+	w := newWriter(b)
+	w.Open()
 	for s := engine.StepCreated; s < engine.NumStepStatuses; s++ {
 		w.actions(s.String(), StepActions(s))
 	}
-	w.close()
-	return w.b
+	w.Close()
+	return w.Bytes()
 }
 
 func (w *writer) actions(status string, list []engine.ActionKind) {
-	w.list(status)
+	w.List(status)
 	for _, a := range list {
-		w.entry(string(a))
+		w.StrItem(string(a))
 	}
-	w.closeList()
+	w.CloseList()
 }
 
 // StartStatus is what became of a request for a run.
@@ -95,16 +95,16 @@ type StartResponse struct {
 
 // AppendStartResponse appends the answer to a start.
 func AppendStartResponse(b []byte, r *StartResponse) ([]byte, error) {
-	w := writer{b: b}
-	w.open()
-	w.text("workflow_id", r.WorkflowID)
-	w.num("workflow_version_id", r.VersionID)
-	w.num("workflow_instance_id", r.InstanceID)
-	w.num("workflow_run_id", r.RunID)
-	w.text("workflow_uuid", r.UUID)
-	w.text("status", string(r.Status))
-	w.member("timeline_event", r.Event)
-	w.close()
+	w := newWriter(b)
+	w.Open()
+	w.Str("workflow_id", r.WorkflowID)
+	w.Long("workflow_version_id", r.VersionID)
+	w.Long("workflow_instance_id", r.InstanceID)
+	w.Long("workflow_run_id", r.RunID)
+	w.Str("workflow_uuid", r.UUID)
+	w.Str("status", string(r.Status))
+	w.event("timeline_event", r.Event)
+	w.Close()
 	return w.done("start response of workflow %s", r.WorkflowID)
 }
 
@@ -123,17 +123,17 @@ type StepRestartResponse struct {
 
 // AppendStepRestartResponse appends the answer to a restart of a step. Default values are left out.
 func AppendStepRestartResponse(b []byte, r *StepRestartResponse) ([]byte, error) {
-	w := writer{b: b}
-	w.open()
-	w.textIf("workflow_id", r.WorkflowID)
-	w.numIf("workflow_version_id", r.VersionID)
-	w.numIf("workflow_instance_id", r.InstanceID)
-	w.numIf("workflow_run_id", r.RunID)
-	w.textIf("step_id", r.StepID)
-	w.numIf("step_attempt_id", r.AttemptID)
-	w.textIf("status", string(r.Status))
+	w := newWriter(b)
+	w.Open()
+	w.StrIf("workflow_id", r.WorkflowID)
+	w.LongIf("workflow_version_id", r.VersionID)
+	w.LongIf("workflow_instance_id", r.InstanceID)
+	w.LongIf("workflow_run_id", r.RunID)
+	w.StrIf("step_id", r.StepID)
+	w.LongIf("step_attempt_id", r.AttemptID)
+	w.StrIf("status", string(r.Status))
 	w.eventIf("timeline_event", r.Event)
-	w.close()
+	w.Close()
 	return w.done("restart response of step %s", r.StepID)
 }
 
@@ -152,18 +152,18 @@ type StepActionResponse struct {
 
 // AppendStepActionResponse appends the answer to an action on a step. Default values are left out.
 func AppendStepActionResponse(b []byte, r *StepActionResponse) ([]byte, error) {
-	w := writer{b: b}
-	w.open()
-	w.textIf("workflow_id", r.WorkflowID)
-	w.numIf("workflow_instance_id", r.InstanceID)
-	w.numIf("workflow_run_id", r.RunID)
-	w.textIf("step_id", r.StepID)
-	w.numIf("step_attempt_id", r.AttemptID)
+	w := newWriter(b)
+	w.Open()
+	w.StrIf("workflow_id", r.WorkflowID)
+	w.LongIf("workflow_instance_id", r.InstanceID)
+	w.LongIf("workflow_run_id", r.RunID)
+	w.StrIf("step_id", r.StepID)
+	w.LongIf("step_attempt_id", r.AttemptID)
 	if r.Attempt != nil {
 		w.runtimeState("step_runtime_state", r.Attempt)
 	}
 	w.eventIf("timeline_event", r.Event)
-	w.close()
+	w.Close()
 	return w.done("action response of step %s", r.StepID)
 }
 
@@ -186,42 +186,29 @@ type InstanceActionResponse struct {
 
 // AppendInstanceActionResponse appends the answer to an action on a run.
 func AppendInstanceActionResponse(b []byte, r *InstanceActionResponse) ([]byte, error) {
-	w := writer{b: b}
-	w.open()
-	w.text("workflow_id", r.WorkflowID)
-	w.num("workflow_instance_id", r.InstanceID)
-	w.num("workflow_run_id", r.RunID)
-	w.text("workflow_instance_status", r.Status.String())
-	w.bool("completed", r.Completed)
+	w := newWriter(b)
+	w.Open()
+	w.Str("workflow_id", r.WorkflowID)
+	w.Long("workflow_instance_id", r.InstanceID)
+	w.Long("workflow_run_id", r.RunID)
+	w.Str("workflow_instance_status", r.Status.String())
+	w.Bool("completed", r.Completed)
 	switch {
 	case r.Info != "":
-		w.text("info", r.Info)
+		w.Str("info", r.Info)
 	case r.Completed:
-		w.text("info", InfoCompleted)
+		w.Str("info", InfoCompleted)
 	default:
-		w.text("info", InfoAccepted)
+		w.Str("info", InfoAccepted)
 	}
 	w.eventIf("timeline_event", r.Event)
-	w.close()
+	w.Close()
 	return w.done("action response of run [%s][%d][%d]", r.WorkflowID, r.InstanceID, r.RunID)
 }
 
 // AppendEvent appends one timeline entry, which is the whole answer of some calls.
 func AppendEvent(b []byte, e timeline.Event) ([]byte, error) {
-	w := writer{b: b}
-	w.any(e)
+	w := newWriter(b)
+	w.eventItem(e)
 	return w.done("timeline event")
-}
-
-// member writes an entry of a timeline as a member.
-func (w *writer) member(k string, e timeline.Event) {
-	w.key(k)
-	w.any(e)
-}
-
-// eventIf leaves the zero entry out.
-func (w *writer) eventIf(k string, e timeline.Event) {
-	if e.Type != "" {
-		w.member(k, e)
-	}
 }

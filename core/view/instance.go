@@ -1,7 +1,7 @@
 package view
 
 import (
-	"github.com/downbeat/downbeat/core/dag"
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
 )
 
@@ -29,18 +29,18 @@ type InstanceOptions struct {
 // AppendInstance appends a run of an instance: what it was started with and where it is.
 func AppendInstance(b []byte, st *engine.State, o InstanceOptions) ([]byte, error) {
 	body, run := st.Body, &st.Run
-	w := writer{b: b}
-	w.open()
-	w.text("workflow_id", body.WorkflowID)
-	w.num("workflow_instance_id", body.InstanceID)
-	w.num("workflow_run_id", body.RunID)
-	w.text("workflow_uuid", body.UUID)
-	w.text("correlation_id", body.CorrelationID)
-	w.num("workflow_version_id", body.VersionID)
-	w.num("group_info", body.GroupInfo)
-	w.numIf("internal_id", body.InternalID)
+	w := newWriter(b)
+	w.Open()
+	w.Str("workflow_id", body.WorkflowID)
+	w.Long("workflow_instance_id", body.InstanceID)
+	w.Long("workflow_run_id", body.RunID)
+	w.Str("workflow_uuid", body.UUID)
+	w.Str("correlation_id", body.CorrelationID)
+	w.Long("workflow_version_id", body.VersionID)
+	w.Long("group_info", body.GroupInfo)
+	w.LongIf("internal_id", body.InternalID)
 	if run.Executed {
-		w.text("execution_id", body.UUID)
+		w.Str("execution_id", body.UUID)
 	}
 	w.runConfig(body)
 	w.paramDefs("run_params", body.RunParams)
@@ -48,25 +48,28 @@ func AppendInstance(b []byte, st *engine.State, o InstanceOptions) ([]byte, erro
 		w.stepParams("step_run_params", body.StepRunParams)
 	}
 	w.runProperties("run_properties", &body.Properties)
-	w.workflow("runtime_workflow", body.Workflow)
-	w.runtimeDAG(body.DAG)
-	w.numIf("timeout_in_millis", body.TimeoutMillis)
+	if body.Workflow != nil {
+		w.Append("runtime_workflow", body.Workflow)
+	}
+	w.Key("runtime_dag")
+	w.RawItem(definition.AppendRuntimeDAG(nil, body.DAG))
+	w.LongIf("timeout_in_millis", body.TimeoutMillis)
 	if body.Params != nil || body.StartFailure == nil { // a start that failed before its params were there has none
 		w.params("params", body.Params)
 	}
 	w.initiator("initiator", &body.Initiator)
-	w.text("status", run.Status.String())
-	w.num("request_time", body.RequestTime)
-	w.numIf("create_time", body.CreateTime)
-	w.numIf("start_time", run.StartTime)
-	w.numIf("end_time", run.EndTime)
-	w.numIf("modify_time", modifyTime(st))
+	w.Str("status", run.Status.String())
+	w.Long("request_time", body.RequestTime)
+	w.LongIf("create_time", body.CreateTime)
+	w.LongIf("start_time", run.StartTime)
+	w.LongIf("end_time", run.EndTime)
+	w.LongIf("modify_time", modifyTime(st))
 	overview, err := OverviewOf(st, Base(body, o.Expanded))
 	if err != nil {
 		w.fail(err)
 	}
 	if overview != nil {
-		w.value("runtime_overview", overview)
+		w.Append("runtime_overview", overview)
 	}
 	if len(body.Artifacts) > 0 {
 		w.artifacts(body.Artifacts)
@@ -82,7 +85,7 @@ func AppendInstance(b []byte, st *engine.State, o InstanceOptions) ([]byte, erro
 	case o.Aggregate == AggregateStored && body.Baseline != nil:
 		w.aggregated(body.Baseline.Status, body.Baseline.Views)
 	}
-	w.close()
+	w.Close()
 	return w.done("run [%s][%d][%d]", body.WorkflowID, body.InstanceID, body.RunID)
 }
 
@@ -90,99 +93,64 @@ func AppendInstance(b []byte, st *engine.State, o InstanceOptions) ([]byte, erro
 func modifyTime(st *engine.State) int64 { return max(st.Run.ModifyTime, st.Body.CreateTime) }
 
 func (w *writer) runConfig(body *engine.Body) {
-	w.object("run_config")
+	w.Object("run_config")
 	if len(body.RuntimeTags) > 0 {
 		w.tags("runtime_tags", body.RuntimeTags)
 	}
 	if body.Initiator.Type.Upstream() {
-		w.text("correlation_id", body.CorrelationID)
+		w.Str("correlation_id", body.CorrelationID)
 	}
-	w.text("policy", string(body.Policy))
+	w.Str("policy", string(body.Policy))
 	if body.RestartConfig != nil {
 		w.restartConfig("restart_config", body.RestartConfig)
 	}
-	w.close()
+	w.Close()
 }
 
 func (w *writer) restartConfig(k string, c *engine.RestartConfig) {
-	w.object(k)
-	w.list("restart_path")
+	w.Object(k)
+	w.List("restart_path")
 	for _, n := range c.Path {
-		w.open()
-		w.text("workflow_id", n.WorkflowID)
-		w.num("instance_id", n.InstanceID)
+		w.Open()
+		w.Str("workflow_id", n.WorkflowID)
+		w.Long("instance_id", n.InstanceID)
 		if n.StepID == "" {
-			w.null("step_id")
+			w.Null("step_id")
 		} else {
-			w.text("step_id", n.StepID)
+			w.Str("step_id", n.StepID)
 		}
-		w.close()
+		w.Close()
 	}
-	w.closeList()
-	w.textIf("restart_policy", string(c.Policy))
-	w.textIf("downstream_policy", string(c.DownstreamPolicy))
+	w.CloseList()
+	w.StrIf("restart_policy", string(c.Policy))
+	w.StrIf("downstream_policy", string(c.DownstreamPolicy))
 	if c.HasParams {
 		w.paramDefs("restart_params", c.Params)
 	}
 	if len(c.StepRestartParams) > 0 {
 		w.stepParams("step_restart_params", c.StepRestartParams)
 	}
-	w.strings("start_steps", c.StartSteps)
-	w.strings("end_steps", c.EndSteps)
-	w.strings("skip_steps", c.SkipSteps)
-	w.close()
-}
-
-// strings leaves an empty list out.
-func (w *writer) strings(k string, list []string) {
-	if len(list) == 0 {
-		return
-	}
-	w.list(k)
-	for _, s := range list {
-		w.entry(s)
-	}
-	w.closeList()
-}
-
-// runtimeDAG writes the graph in its own order, which is that of the ordinals in the overview.
-func (w *writer) runtimeDAG(g *dag.Graph) {
-	w.object("runtime_dag")
-	for i := range g.Nodes {
-		n := &g.Nodes[i]
-		w.object(n.ID)
-		w.strings("predecessors", n.Predecessors)
-		if len(n.Successors) > 0 {
-			w.object("successors")
-			for _, e := range n.Successors {
-				if e.Null {
-					w.null(e.To)
-				} else {
-					w.text(e.To, e.Condition)
-				}
-			}
-			w.close()
-		}
-		w.close()
-	}
-	w.close()
+	w.StrsIf("start_steps", c.StartSteps)
+	w.StrsIf("end_steps", c.EndSteps)
+	w.StrsIf("skip_steps", c.SkipSteps)
+	w.Close()
 }
 
 // aggregated writes the latest result of every step over the runs of an instance.
 func (w *writer) aggregated(status engine.InstanceStatus, views []engine.StepView) {
-	w.object("aggregated_info")
-	w.text("workflow_instance_status", status.String())
+	w.Object("aggregated_info")
+	w.Str("workflow_instance_status", status.String())
 	if len(views) > 0 {
-		w.object("step_aggregated_views")
+		w.Object("step_aggregated_views")
 		for _, v := range views {
-			w.object(v.StepID)
-			w.numIf("workflow_run_id", v.RunID)
-			w.text("status", v.Status.String())
-			w.numIf("start_time", v.StartTime)
-			w.numIf("end_time", v.EndTime)
-			w.close()
+			w.Object(v.StepID)
+			w.LongIf("workflow_run_id", v.RunID)
+			w.Str("status", v.Status.String())
+			w.LongIf("start_time", v.StartTime)
+			w.LongIf("end_time", v.EndTime)
+			w.Close()
 		}
-		w.close()
+		w.Close()
 	}
-	w.close()
+	w.Close()
 }

@@ -79,35 +79,34 @@ func Base(body *engine.Body, expanded func(v engine.StepView) *Rollup) *Rollup {
 
 // AppendJSON appends the overview.
 func (o *Overview) AppendJSON(b []byte) []byte {
-	w := writer{b: b}
-	w.open()
-	w.num("total_step_count", int64(o.Total))
-	w.object("step_overview")
+	w := newWriter(b)
+	w.Open()
+	w.Long("total_step_count", int64(o.Total))
+	w.Object("step_overview")
 	for s, list := range o.Steps {
 		if len(list) == 0 {
 			continue
 		}
-		w.object(engine.StepStatus(s).String())
-		w.num("cnt", int64(len(list)))
-		w.list("steps")
+		w.Object(engine.StepStatus(s).String())
+		w.Long("cnt", int64(len(list)))
+		w.List("steps")
 		for _, t := range list {
-			w.openList()
-			w.numEntry(int64(t.Ordinal))
-			w.timeEntry(t.Start)
-			w.timeEntry(t.End)
-			w.closeList()
+			w.OpenList()
+			w.LongItem(int64(t.Ordinal))
+			w.timeItem(t.Start)
+			w.timeItem(t.End)
+			w.CloseList()
 		}
-		w.closeList()
-		w.close()
+		w.CloseList()
+		w.Close()
 	}
-	w.close()
-	w.key("rollup_overview")
-	w.b = o.Rollup.AppendJSON(w.b)
+	w.Close()
+	w.Append("rollup_overview", &o.Rollup)
 	if o.RunStatus != engine.InstanceNone {
-		w.text("run_status", o.RunStatus.String())
+		w.Str("run_status", o.RunStatus.String())
 	}
-	w.close()
-	return w.b
+	w.Close()
+	return w.Bytes()
 }
 
 // MarshalJSON writes what AppendJSON does.

@@ -109,16 +109,16 @@ type Element struct {
 // Elements of the window may be missing: an answer must not grow beyond what the front door takes (P36). Nulls are
 // written.
 func AppendPage(b []byte, exist Span, elements []Element) []byte {
-	w := writer{b: b}
-	w.open()
-	w.object("page_info")
+	w := newWriter(b)
+	w.Open()
+	w.Object("page_info")
 	total := max(0, exist.High-exist.Low+1)
 	if len(elements) == 0 {
-		w.null("start_cursor")
-		w.null("end_cursor")
-		w.bool("has_previous_page", false)
-		w.bool("has_next_page", false)
-		w.null("start_index")
+		w.Null("start_cursor")
+		w.Null("end_cursor")
+		w.Bool("has_previous_page", false)
+		w.Bool("has_next_page", false)
+		w.Null("start_index")
 		if total > 0 {
 			total = exist.High
 		}
@@ -127,20 +127,19 @@ func AppendPage(b []byte, exist Span, elements []Element) []byte {
 		for _, e := range elements {
 			low, high = min(low, e.ID), max(high, e.ID)
 		}
-		w.text("start_cursor", strconv.FormatInt(high, 10))
-		w.text("end_cursor", strconv.FormatInt(low, 10))
-		w.bool("has_previous_page", high < exist.High)
-		w.bool("has_next_page", low > exist.Low)
-		w.num("start_index", exist.High+1-high)
+		w.Str("start_cursor", strconv.FormatInt(high, 10))
+		w.Str("end_cursor", strconv.FormatInt(low, 10))
+		w.Bool("has_previous_page", high < exist.High)
+		w.Bool("has_next_page", low > exist.Low)
+		w.Long("start_index", exist.High+1-high)
 	}
-	w.close()
-	w.num("total_count", total)
-	w.list("elements")
+	w.Close()
+	w.Long("total_count", total)
+	w.List("elements")
 	for _, e := range elements {
-		w.comma()
-		w.b = append(w.b, e.JSON...)
+		w.RawItem(e.JSON)
 	}
-	w.closeList()
-	w.close()
-	return w.b
+	w.CloseList()
+	w.Close()
+	return w.Bytes()
 }

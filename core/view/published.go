@@ -28,17 +28,14 @@ func AllChanges(committed int64) Changes {
 }
 
 // Events makes the events. changed are the attempts of the commit.
-func (c Changes) Events(body *engine.Body, run *engine.RunRecord, changed []*engine.Attempt) ([]events.Published, error) {
+func (c Changes) Events(body *engine.Body, run *engine.RunRecord, changed []*engine.Attempt) []events.Published {
 	var out []events.Published
 	var ends []events.Published
 	for _, ch := range run.Changes {
 		if ch.To.Terminal() && !c.End || !ch.To.Terminal() && !c.Begin {
 			continue
 		}
-		e, err := workflowEvent(body, ch, c.Committed)
-		if err != nil {
-			return nil, err
-		}
+		e := workflowEvent(body, ch, c.Committed)
 		if ch.To.Terminal() {
 			ends = append(ends, e)
 		} else {
@@ -52,7 +49,7 @@ func (c Changes) Events(body *engine.Body, run *engine.RunRecord, changed []*eng
 			}
 		}
 	}
-	return append(out, ends...), nil
+	return append(out, ends...)
 }
 
 func stepEvent(body *engine.Body, a *engine.Attempt, committed int64) events.Published {
@@ -76,7 +73,7 @@ func stepEvent(body *engine.Body, a *engine.Attempt, committed int64) events.Pub
 	return e
 }
 
-func workflowEvent(body *engine.Body, ch engine.InstanceChange, committed int64) (events.Published, error) {
+func workflowEvent(body *engine.Body, ch engine.InstanceChange, committed int64) events.Published {
 	e := events.WorkflowStatusChange{
 		WorkflowID:    body.WorkflowID,
 		InstanceID:    body.InstanceID,
@@ -90,14 +87,13 @@ func workflowEvent(body *engine.Body, ch engine.InstanceChange, committed int64)
 		EventTime:     ch.Time,
 	}
 	e.SyncTime = max(committed, ch.Time)
-	var err error
-	e.Tags, err = workflowTags(body)
-	return e, err
+	e.Tags = workflowTags(body)
+	return e
 }
 
 // FailedStart is the event of a start that was stored as FAILED: both sides are FAILED, and its time is that of the
 // creation, quirks that consumers count on.
-func FailedStart(body *engine.Body, committed int64) (events.Published, error) {
+func FailedStart(body *engine.Body, committed int64) events.Published {
 	return workflowEvent(body, engine.InstanceChange{From: engine.InstanceFailed, To: engine.InstanceFailed, Time: body.CreateTime}, committed)
 }
 

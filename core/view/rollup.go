@@ -67,34 +67,34 @@ func (r *Rollup) SameCounts(other *Rollup) bool { return r.Counts == other.Count
 // AppendJSON appends {"total_leaf_count":n,"overview":{STATUS:{"cnt":n,"ref":{…}}}}; without leaves there is no
 // `overview`.
 func (r *Rollup) AppendJSON(b []byte) []byte {
-	w := writer{b: b}
-	w.open()
-	w.num("total_leaf_count", r.Leaves)
+	w := newWriter(b)
+	w.Open()
+	w.Long("total_leaf_count", r.Leaves)
 	if r.Leaves > 0 {
-		w.object("overview")
+		w.Object("overview")
 		for s, n := range r.Counts {
 			if n == 0 {
 				continue
 			}
-			w.object(engine.StepStatus(s).String())
-			w.num("cnt", n)
+			w.Object(engine.StepStatus(s).String())
+			w.Long("cnt", n)
 			if refs := r.Refs[s]; len(refs) > 0 {
-				w.object("ref")
+				w.Object("ref")
 				for _, ref := range refs {
-					w.list(ref.Workflow + ":" + strconv.FormatInt(ref.Run, 10))
+					w.List(ref.Workflow + ":" + strconv.FormatInt(ref.Run, 10))
 					for _, leaf := range ref.Leaves {
-						w.entry(leaf)
+						w.StrItem(leaf)
 					}
-					w.closeList()
+					w.CloseList()
 				}
-				w.close()
+				w.Close()
 			}
-			w.close()
+			w.Close()
 		}
-		w.close()
+		w.Close()
 	}
-	w.close()
-	return w.b
+	w.Close()
+	return w.Bytes()
 }
 
 // MarshalJSON writes what AppendJSON does.

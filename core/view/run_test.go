@@ -9,6 +9,7 @@ import (
 	"github.com/downbeat/downbeat/core/dag"
 	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/timeline"
 )
@@ -178,11 +179,12 @@ func TestOverviewOfAnEmptyDAG(t *testing.T) { // scenario engine/restart-nothing
 	if got, want := overviewJSON(t, st, nil), `{"total_step_count":0,"step_overview":{},"rollup_overview":{"total_leaf_count":0}}`; got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
-	w := writer{b: []byte("{")}
+	w := newWriter(nil)
+	w.Open()
 	w.aggregated(st.Run.Status, engine.Views(st))
 	want := `{"aggregated_info":{"workflow_instance_status":"FAILED","step_aggregated_views":{"a":{"workflow_run_id":1,"status":"SUCCEEDED","start_time":1,"end_time":2}}}`
-	if string(w.b) != want {
-		t.Errorf("\n got %s\nwant %s", w.b, want)
+	if string(w.Bytes()) != want {
+		t.Errorf("\n got %s\nwant %s", w.Bytes(), want)
 	}
 }
 
@@ -225,14 +227,15 @@ func TestAggregatedViewOfAStepRestart(t *testing.T) { // engine-json-and-events.
 		{StepID: "c", Status: engine.StepNotCreated},
 	}}
 	put(t, st, engine.Attempt{StepID: "b", AttemptID: 1, Status: engine.StepRunning, Times: engine.Times{Start: 5000}})
-	w := writer{b: []byte("{")}
+	w := newWriter(nil)
+	w.Open()
 	w.aggregated(st.Run.Status, engine.Views(st))
 	want := `{"aggregated_info":{"workflow_instance_status":"IN_PROGRESS","step_aggregated_views":{` +
 		`"a":{"workflow_run_id":1,"status":"SUCCEEDED","start_time":1000,"end_time":1100},` +
 		`"b":{"workflow_run_id":2,"status":"RUNNING","start_time":5000},` +
 		`"d":{"workflow_run_id":1,"status":"FATALLY_FAILED","start_time":1100,"end_time":1200},"c":{"status":"NOT_CREATED"}}}`
-	if string(w.b) != want {
-		t.Errorf("\n got %s\nwant %s", w.b, want)
+	if string(w.Bytes()) != want {
+		t.Errorf("\n got %s\nwant %s", w.Bytes(), want)
 	}
 }
 
@@ -457,13 +460,14 @@ func TestInitiators(t *testing.T) { // api.md 21.7
 		{engine.Initiator{Type: engine.Manual, User: "ana", Depth: 3}, `{"depth":3,"type":"MANUAL","user":"ana"}`},
 		{engine.Initiator{Type: engine.TimeTriggered, TriggerUUID: "u", TriggerTime: 5, Timezone: &zone}, `{"depth":0,"timezone":"UTC","trigger_time":5,"trigger_uuid":"u","type":"TIME"}`},
 		{engine.Initiator{Type: engine.TimeTriggered, TriggerUUID: "u", TriggerTime: 5}, `{"depth":0,"trigger_time":5,"trigger_uuid":"u","type":"TIME"}`},
-		{engine.Initiator{Type: engine.Signalled, TriggerUUID: "u", SignalIDs: []engine.SignalID{{Name: "n", ID: 4}}, Params: engine.Params{}},
+		{engine.Initiator{Type: engine.Signalled, TriggerUUID: "u", SignalIDs: []engine.SignalID{{Name: "n", ID: 4}}, Params: &param.Params{}},
 			`{"depth":0,"params":{},"signal_id_map":{"n":4},"trigger_uuid":"u","type":"SIGNAL"}`},
 		{engine.Initiator{Type: engine.Signalled, TriggerUUID: "u"}, `{"depth":0,"trigger_uuid":"u","type":"SIGNAL"}`}, // as sent over REST
 	} {
-		w := writer{b: []byte("{")}
+		w := newWriter(nil)
+		w.Open()
 		w.initiator("i", &tt.in)
-		if got := string(w.b[len(`{"i":`):]); got != tt.want {
+		if got := string(w.Bytes()[len(`{"i":`):]); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}
@@ -515,7 +519,7 @@ func BenchmarkInstance(b *testing.B) {
 func workflowOf(id string, steps ...string) *engine.Workflow {
 	w := &engine.Workflow{ID: id}
 	for _, s := range steps {
-		w.Steps = append(w.Steps, engine.Step{ID: s, Type: definition.NoOp})
+		w.Steps = append(w.Steps, &engine.Step{Form: definition.TypedForm, ID: s, Type: definition.NoOp})
 	}
 	return w
 }

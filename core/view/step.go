@@ -8,7 +8,7 @@ import (
 
 // AppendStep appends one attempt of a step of the run with that body.
 func AppendStep(b []byte, body *engine.Body, a *engine.Attempt, enriched bool) ([]byte, error) {
-	w := writer{b: b}
+	w := newWriter(b)
 	w.step(body, a, enriched)
 	return w.done("attempt [%s][%d][%d][%s][%d]", body.WorkflowID, body.InstanceID, body.RunID, a.StepID, a.AttemptID)
 }
@@ -23,12 +23,12 @@ type RunAttempt struct {
 func AppendSteps(b []byte, list []RunAttempt) ([]byte, error) {
 	list = append([]RunAttempt(nil), list...)
 	sort.SliceStable(list, func(i, j int) bool { return list[i].Attempt.StepInstanceID < list[j].Attempt.StepInstanceID })
-	w := writer{b: b}
-	w.openList()
+	w := newWriter(b)
+	w.OpenList()
 	for _, s := range list {
 		w.step(s.Body, s.Attempt, false)
 	}
-	w.closeList()
+	w.CloseList()
 	return w.done("list of %d steps", len(list))
 }
 
@@ -44,31 +44,31 @@ func Created(st *engine.State) []RunAttempt {
 }
 
 func (w *writer) step(body *engine.Body, a *engine.Attempt, enriched bool) {
-	w.open()
-	w.text("workflow_id", body.WorkflowID)
-	w.num("workflow_instance_id", body.InstanceID)
-	w.num("workflow_run_id", body.RunID)
-	w.text("step_id", a.StepID)
-	w.num("step_attempt_id", a.AttemptID)
-	w.text("workflow_uuid", body.UUID)
-	w.text("step_uuid", a.UUID)
-	w.text("correlation_id", body.CorrelationID)
-	w.num("step_instance_id", a.StepInstanceID)
-	w.num("workflow_version_id", body.VersionID)
-	w.num("group_info", body.GroupInfo)
-	w.textIf("owner", body.Properties.Owner)
-	w.definition("definition", body, a.StepID)
+	w.Open()
+	w.Str("workflow_id", body.WorkflowID)
+	w.Long("workflow_instance_id", body.InstanceID)
+	w.Long("workflow_run_id", body.RunID)
+	w.Str("step_id", a.StepID)
+	w.Long("step_attempt_id", a.AttemptID)
+	w.Str("workflow_uuid", body.UUID)
+	w.Str("step_uuid", a.UUID)
+	w.Str("correlation_id", body.CorrelationID)
+	w.Long("step_instance_id", a.StepInstanceID)
+	w.Long("workflow_version_id", body.VersionID)
+	w.Long("group_info", body.GroupInfo)
+	w.StrIf("owner", body.Properties.Owner)
+	w.stepDefinition("definition", body, a.StepID)
 	w.tags("tags", a.Tags)
 	if a.RestartConfig != nil {
 		// The overrides stand in the restart config; this member is there, and empty, for every such attempt.
-		w.object("step_run_params")
-		w.close()
+		w.Object("step_run_params")
+		w.Close()
 		w.restartConfig("restart_config", a.RestartConfig)
 	}
 	w.params("params", a.Params)
 	w.transition(body, a)
 	w.stepRetry(&a.Retry)
-	w.numIf("timeout_in_millis", a.TimeoutMillis)
+	w.LongIf("timeout_in_millis", a.TimeoutMillis)
 	w.runtimeState("runtime_state", a)
 	if a.SignalDependencies != nil {
 		w.signalDependencies(a.SignalDependencies)
@@ -82,34 +82,34 @@ func (w *writer) step(body *engine.Body, a *engine.Attempt, enriched bool) {
 	} else {
 		w.timeline(a.Timeline, nil)
 	}
-	w.close()
+	w.Close()
 }
 
 // transition writes what comes before the step in this run, and the edges behind it: conditions with their results once
 // the step is complete.
 func (w *writer) transition(body *engine.Body, a *engine.Attempt) {
-	w.object("transition")
+	w.Object("transition")
 	if n := body.DAG.Node(a.StepID); n != nil {
-		w.strings("predecessors", n.Predecessors)
+		w.StrsIf("predecessors", n.Predecessors)
 	}
 	if len(a.Edges) > 0 {
-		w.object("successors")
+		w.Object("successors")
 		for i := range a.Edges {
 			e := &a.Edges[i]
 			if e.Param != nil {
-				w.param(e.To, e.Param)
+				w.Append(e.To, e.Param)
 				continue
 			}
-			w.object(e.To)
+			w.Object(e.To)
 			if !e.Null {
-				w.text("expression", e.Condition)
+				w.Str("expression", e.Condition)
 			}
-			w.text("type", "BOOLEAN")
-			w.close()
+			w.Str("type", "BOOLEAN")
+			w.Close()
 		}
-		w.close()
+		w.Close()
 	}
-	w.close()
+	w.Close()
 }
 
 func (w *writer) stepRetry(r *engine.StepRetry) {
@@ -117,94 +117,94 @@ func (w *writer) stepRetry(r *engine.StepRetry) {
 		name string
 		*engine.Retries
 	}{{"error", &r.Error}, {"platform", &r.Platform}, {"timeout", &r.Timeout}}
-	w.object("step_retry")
+	w.Object("step_retry")
 	for _, k := range kinds {
-		w.num(k.name+"_retries", k.Made)
-		w.num(k.name+"_retry_limit", k.Limit)
+		w.Long(k.name+"_retries", k.Made)
+		w.Long(k.name+"_retry_limit", k.Limit)
 	}
-	w.num("manual_retries", r.ManualRetries)
-	w.bool("retryable", r.Retryable)
+	w.Long("manual_retries", r.ManualRetries)
+	w.Bool("retryable", r.Retryable)
 	if r.Backoff != "" {
-		w.object("backoff")
-		w.text("type", string(r.Backoff))
+		w.Object("backoff")
+		w.Str("type", string(r.Backoff))
 		for _, k := range kinds {
-			w.num(k.name+"_retry_backoff_in_secs", k.BackoffSecs)
+			w.Long(k.name+"_retry_backoff_in_secs", k.BackoffSecs)
 			if r.Backoff == engine.Exponential {
-				w.num(k.name+"_retry_exponent", k.Exponent)
-				w.num(k.name+"_retry_limit_in_secs", k.CapSecs)
+				w.Long(k.name+"_retry_exponent", k.Exponent)
+				w.Long(k.name+"_retry_limit_in_secs", k.CapSecs)
 			}
 		}
-		w.close()
+		w.Close()
 	}
-	w.close()
+	w.Close()
 }
 
 func (w *writer) signalDependencies(d *engine.SignalDependencies) {
-	w.object("signal_dependencies")
+	w.Object("signal_dependencies")
 	if len(d.Dependencies) > 0 {
-		w.list("dependencies")
+		w.List("dependencies")
 		for i := range d.Dependencies {
 			one := &d.Dependencies[i]
-			w.open()
-			w.text("name", one.Name)
-			w.text("status", string(one.Status))
+			w.Open()
+			w.Str("name", one.Name)
+			w.Str("status", string(one.Status))
 			if len(one.MatchParams) > 0 {
-				w.object("match_params")
+				w.Object("match_params")
 				for _, m := range one.MatchParams {
-					w.object(m.Name)
+					w.Object(m.Name)
 					w.result("value", m.Value)
-					w.text("operator", m.Operator)
-					w.close()
+					w.Str("operator", m.Operator)
+					w.Close()
 				}
-				w.close()
+				w.Close()
 			}
-			w.numIf("signal_id", one.SignalID)
+			w.LongIf("signal_id", one.SignalID)
 			if one.Details != nil {
-				w.member("details", *one.Details)
+				w.event("details", *one.Details)
 			}
-			w.close()
+			w.Close()
 		}
-		w.closeList()
+		w.CloseList()
 	}
 	if d.Info != nil {
-		w.member("info", *d.Info)
+		w.event("info", *d.Info)
 	}
-	w.close()
+	w.Close()
 }
 
 func (w *writer) signalOutputs(o *engine.SignalOutputs) {
-	w.object("signal_outputs")
+	w.Object("signal_outputs")
 	if len(o.Outputs) > 0 {
-		w.list("outputs")
+		w.List("outputs")
 		for i := range o.Outputs {
 			one := &o.Outputs[i]
-			w.open()
-			w.text("name", one.Name)
+			w.Open()
+			w.Str("name", one.Name)
 			w.results("params", one.Params)
 			w.results("payload", one.Payload)
-			w.numIf("signal_id", one.SignalID)
-			w.numIf("announce_time", one.AnnounceTime)
-			w.close()
+			w.LongIf("signal_id", one.SignalID)
+			w.LongIf("announce_time", one.AnnounceTime)
+			w.Close()
 		}
-		w.closeList()
+		w.CloseList()
 	}
 	if o.Info != nil {
-		w.member("info", *o.Info)
+		w.event("info", *o.Info)
 	}
-	w.close()
+	w.Close()
 }
 
 // stepArtifacts writes the artifacts of an attempt. As in Maestro there always is a tracing context; its content is
 // free, so it is made of what identifies the attempt anyway.
 func (w *writer) stepArtifacts(a *engine.Attempt) {
-	w.object("artifacts")
+	w.Object("artifacts")
 	for _, e := range a.Artifacts {
 		w.raw(e.Key, e.JSON)
 	}
 	if _, ok := a.Artifacts.Get("tracing_context"); !ok {
-		w.object("tracing_context")
-		w.text("tracing_id", a.UUID)
-		w.close()
+		w.Object("tracing_context")
+		w.Str("tracing_id", a.UUID)
+		w.Close()
 	}
-	w.close()
+	w.Close()
 }

@@ -7,12 +7,6 @@ import (
 	"github.com/downbeat/downbeat/core/timeline"
 )
 
-// event appends an entry of a timeline.
-func (w *writer) event(e timeline.Event) {
-	w.comma()
-	w.any(e)
-}
-
 // timeline writes the member `timeline`: the list that is stored or, enriched, that list with one STATUS entry for each
 // time in statuses, sorted by time. Entries of the same time keep the order stored before added. A timeline that was
 // never stored is left out, whatever would be added.
@@ -25,11 +19,11 @@ func (w *writer) timeline(stored []timeline.Event, added []timeline.Event) {
 		list = append(append(make([]timeline.Event, 0, len(stored)+len(added)), stored...), added...)
 		sort.SliceStable(list, func(i, j int) bool { return list[i].Timestamp < list[j].Timestamp })
 	}
-	w.list("timeline")
+	w.List("timeline")
 	for _, e := range list {
-		w.event(e)
+		w.eventItem(e)
 	}
-	w.closeList()
+	w.CloseList()
 }
 
 // runStatuses are the entries that enrich the timeline of a run.
@@ -92,10 +86,10 @@ func times(t *engine.Times) [11]timeOf {
 
 // runtimeState writes an attempt's status and times.
 func (w *writer) runtimeState(k string, a *engine.Attempt) {
-	w.object(k)
-	w.text("status", a.Status.String())
+	w.Object(k)
+	w.Str("status", a.Status.String())
 	for _, t := range times(&a.Times) {
-		w.numIf(t.name, t.at)
+		w.LongIf(t.name, t.at)
 	}
-	w.close()
+	w.Close()
 }
