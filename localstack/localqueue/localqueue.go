@@ -16,6 +16,7 @@ import (
 
 	"github.com/downbeat/downbeat/core/clock"
 	"github.com/downbeat/downbeat/core/queue"
+	"github.com/downbeat/downbeat/localstack/bolttable"
 )
 
 // Config says how the queues behave. Clock is required.
@@ -29,6 +30,13 @@ type Config struct {
 	Rand   func() float64
 	// Duplicates is the chance, 0 to 1, that a received message is visible again at once. It needs Rand.
 	Duplicates float64
+	// Durable, if set, is the table whose file also keeps the messages of the queues in Kept. A message of these is
+	// durable when Send returns; after a crash those not yet deleted, dead ones too, are visible again, some perhaps that
+	// had been deleted. Without it, and in the other queues, messages are lost with the process: they are pokes, and the
+	// sweep finds what they were about.
+	Durable *bolttable.Table
+	// Kept are the queues whose messages are facts. Default queue.Complete alone (P18).
+	Kept []queue.Name
 }
 
 func (c *Config) validate() error {
@@ -37,6 +45,9 @@ func (c *Config) validate() error {
 	}
 	if c.Names == nil {
 		c.Names = queue.Names()
+	}
+	if c.Kept == nil {
+		c.Kept = []queue.Name{queue.Complete}
 	}
 	if c.Window < 0 {
 		return fmt.Errorf("localqueue: config Window %d is negative", c.Window)
@@ -69,6 +80,8 @@ var ErrClosed = errors.New("queue is closed")
 
 // line is one queue with its dead letters.
 type line struct {
+	log *bolttable.Log // nil when messages are kept in memory alone
+
 	mu      sync.Mutex
 	nextID  uint64              // guarded by mu, as all that follows
 	serial  uint64              // of the newest receive
@@ -84,6 +97,7 @@ type line struct {
 
 type message struct {
 	id       uint64
+	record   uint64 // its id in line.log
 	body     []byte
 	group    string
 	receives int
@@ -93,7 +107,7 @@ type message struct {
 	pos      int    // in line.hidden, -1 when it is not there
 }
 
-// New makes empty queues.
+// New makes the queues: empty ones, but for what a durable one kept.
 func New(cfg Config) (*Queue, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -102,6 +116,15 @@ func New(cfg Config) (*Queue, error) {
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	for _, name := range cfg.Names {
 		q.queues[name] = &line{visible: lineup{groups: map[string]*group{}}, flying: map[uint64]*message{}}
+	}
+	if cfg.Durable == nil {
+		return q, nil
+	}
+	for _, name := range cfg.Kept {
+		if err := q.load(name); err != nil {
+			q.cancel()
+			return nil, fmt.Errorf("localqueue: %s: %w", name, err)
+		}
 	}
 	return q, nil
 }
@@ -139,18 +162,32 @@ func (q *Queue) Send(ctx context.Context, name queue.Name, msgs []queue.Message)
 		}
 	}
 	now := q.cfg.Clock.Now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, m := range msgs {
-		l.nextID++
-		sent := &message{id: l.nextID, body: slices.Clone(m.Body), group: m.Group, pos: -1, at: now + millis(m.Delay)}
-		if sent.at <= now {
-			l.show(sent)
-		} else {
-			l.hide(sent)
+	sent := make([]*message, len(msgs))
+	for i, m := range msgs {
+		sent[i] = &message{body: slices.Clone(m.Body), group: m.Group, at: now + millis(m.Delay)}
+	}
+	if l.log != nil && len(sent) > 0 {
+		if err := l.keep(ctx, sent); err != nil {
+			return fmt.Errorf("send to %s: %w", name, err)
 		}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range sent {
+		l.add(m, now)
+	}
 	return nil
+}
+
+// add gives a new message its id and its place. The lock is held.
+func (l *line) add(m *message, now int64) {
+	l.nextID++
+	m.id, m.pos = l.nextID, -1
+	if m.at <= now {
+		l.show(m)
+	} else {
+		l.hide(m)
+	}
 }
 
 // millis rounds up: a message is never early.
@@ -387,6 +424,7 @@ func (q *Queue) Delete(_ context.Context, name queue.Name, receipts []string) er
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var records []uint64
 	for _, r := range receipts {
 		m, err := l.flyer(r)
 		if err != nil {
@@ -396,11 +434,15 @@ func (q *Queue) Delete(_ context.Context, name queue.Name, receipts []string) er
 			continue
 		}
 		delete(l.flying, m.id)
+		records = append(records, m.record)
 		if m.pos >= 0 {
 			heap.Remove(&l.hidden, m.pos)
 		} else { // its time-out passed and nobody has taken it yet: as with the service, it may still be deleted
 			l.visible.drop(m)
 		}
+	}
+	if l.log != nil {
+		l.log.Remove(records)
 	}
 	return nil
 }
