@@ -28,15 +28,6 @@ func (e *Edge) True() bool {
 
 type PlanEnv interface{ Now() int64 }
 
-func workflowLookup(b *Body) func(string) (sel.Value, error) {
-	return func(name string) (sel.Value, error) {
-		if v, ok := b.Params.Value(name); ok {
-			return v, nil
-		}
-		return sel.Value{}, fmt.Errorf("no param %s", name)
-	}
-}
-
 func (d *decider) mergeTags(i int, a *Attempt) error { return nil }
 
 func (d *decider) resolveSignals(i int, a *Attempt) error { return nil }

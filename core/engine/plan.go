@@ -130,7 +130,7 @@ func (s *stepPlan) describe(b *Body) {
 		s.mode = ignoreFailure
 	}
 	replace := func(v definition.ParsableLong) (definition.ParsableLong, error) {
-		return v.Interpolated(workflowLookup(b))
+		return v.Interpolated(lookupIn(b.Params))
 	}
 	if def.Timeout != nil {
 		v, err := replace(*def.Timeout)
