@@ -175,119 +175,167 @@ func TestRandomRuns(t *testing.T) {
 		if rapid.IntRange(0, 3).Draw(t, "timeout") == 0 {
 			body.TimeoutMillis = 100_000
 		}
-		env.breakpoints["s1"] = rapid.IntRange(0, 3).Draw(t, "breakpoint") == 0
-		st := NewState(body)
-		statuses := map[string]StepStatus{} // by step uuid
-		decide := func(in ...Input) *Decision {
-			before := copyState(st)
-			other := *env
-			other.holders = maps.Clone(env.holders)
-			d, err := Decide(st, in, env)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// Slices decide the same.
-			slices := copyState(before)
-			changed := sliced(t, slices, in, &other)
-			if got, want := comparable(t, slices), comparable(t, st); got != want {
-				t.Fatalf("slices decide differently: %s", firstDifference(want, got))
-			}
-			for _, a := range d.Changed {
-				if !changed[a.UUID] {
-					t.Fatalf("%s#%d changed in one go only", a.StepID, a.AttemptID)
-				}
-			}
-			for _, uuid := range d.Released {
-				delete(env.holders, uuid)
-			}
-			for _, a := range d.Changed {
-				last := statuses[a.UUID]
-				for _, c := range a.Changes {
-					if c.From != last || !legalChange(c.From, c.To) {
-						t.Fatalf("%s#%d: %s > %s after %s", a.StepID, a.AttemptID, c.From, c.To, last)
-					}
-					last = c.To
-				}
-				if last != a.Status {
-					t.Fatalf("%s#%d is %s, its changes end in %s", a.StepID, a.AttemptID, a.Status, last)
-				}
-				statuses[a.UUID] = last
-			}
-			for _, c := range st.Run.Changes {
-				if c.From.Terminal() {
-					t.Fatalf("run %s > %s", c.From, c.To)
-				}
-			}
-			st.Committed()
-			if fmt.Sprint(other.holders) != fmt.Sprint(env.holders) {
-				t.Fatalf("slices hold %v, one go %v", other.holders, env.holders)
-			}
-			// What was folded is folded: results change nothing when they come again.
-			again := copyState(st)
-			var results []Input
-			for _, input := range in {
-				if r, ok := input.(Result); ok && r.State != step.Continue {
-					results = append(results, r)
-				}
-				if b, ok := input.(Begin); ok {
-					results = append(results, b)
-				}
-			}
-			other = *env
-			other.holders = maps.Clone(env.holders)
-			if _, err := Decide(again, results, &other); err != nil {
-				t.Fatal(err)
-			}
-			quiet := copyState(st)
-			other.holders = maps.Clone(env.holders)
-			if _, err := Decide(quiet, nil, &other); err != nil {
-				t.Fatal(err)
-			}
-			if got, want := comparable(t, again), comparable(t, quiet); got != want {
-				t.Fatalf("inputs that came again: %s", firstDifference(want, got))
-			}
-			checkInvariants(t, st, env)
-			return d
-		}
-		decide(Begin{})
-		for range rapid.IntRange(0, 25).Draw(t, "inputs") {
-			if st.Run.Status.Terminal() {
+		randomRun(t, env, body)
+		for n := range rapid.IntRange(0, 2).Draw(t, "restarts") {
+			body = randomRestart(t, env, body, n)
+			if body == nil {
 				break
 			}
-			env.now += rapid.SampledFrom([]int64{0, 1, 1000, 15_000, 61_000}).Draw(t, "wait")
-			decide(randomInput(t, st, false))
-		}
-		// Once nothing disturbs any more, every run ends.
-		env.limits["x"] = 100
-		env.breakpoints = map[string]bool{}
-		for round := 0; !st.Run.Status.Terminal(); round++ {
-			if round > 400 {
-				t.Fatalf("the run does not end:\n%s", comparable(t, st))
-			}
-			var in []Input
-			if st.Run.Status == InstancePaused {
-				in = append(in, Action{Kind: ActionResume})
-			}
-			for i := range st.Steps {
-				if a := st.Steps[i].Latest; a != nil && !a.Status.Terminal() {
-					switch {
-					case a.Status == StepPaused:
-						in = append(in, Resume{StepID: a.StepID, AttemptID: a.AttemptID})
-					case a.Outside:
-						in = append(in, Result{StepUUID: a.UUID, Result: step.Result{State: step.Done, Running: true}})
-					}
-				}
-			}
-			decide(in...)
-			env.now = max(env.now, Due(st))
-		}
-		if Due(st) != 0 || len(Launches(st)) != 0 || len(Terminations(st)) != 0 {
-			t.Fatalf("an ended run still wants something: due %d", Due(st))
-		}
-		if len(env.holders) != 0 {
-			t.Fatalf("permits are held after the end: %v", env.holders)
+			randomRun(t, env, body)
 		}
 	})
+}
+
+// randomRestart plans a restart of the run that env.last holds; nil when it is refused.
+func randomRestart(t *rapid.T, env *testEnv, body *Body, n int) *Body {
+	request := RestartRequest{
+		Policy:    rapid.SampledFrom([]RunPolicy{RestartFromIncomplete, RestartFromBeginning, RestartFromSpecific, RestartCustomizedRun}).Draw(t, "policy"),
+		RequestID: fmt.Sprintf("restart-%d", n),
+	}
+	views := Views(env.last)
+	id := views[rapid.IntRange(0, len(views)-1).Draw(t, "restarted")].StepID
+	switch request.Policy {
+	case RestartFromSpecific:
+		request.StepID, request.Skip = id, rapid.Bool().Draw(t, "skip")
+	case RestartCustomizedRun:
+		request.Selection.Start = []string{id}
+	}
+	next, err := PlanRestart(env.last, request, env)
+	if err != nil {
+		return nil
+	}
+	for i := range env.last.Steps {
+		if a := env.last.Steps[i].Latest; a != nil {
+			env.earlier[a.StepID] = a
+		}
+	}
+	next.Number(1, body.RunID+1)
+	// What is complete and not in the run's DAG keeps its result.
+	for _, v := range views {
+		if _, inside := next.DAG.Ordinal(v.StepID); !inside && v.Status.Complete() {
+			if after, _ := viewOf(NewState(next), v.StepID); after != v {
+				t.Fatalf("%+v became %+v", v, after)
+			}
+		}
+	}
+	return next
+}
+
+// randomRun lets a run live at random and then come to its end; it is env.last then.
+func randomRun(t *rapid.T, env *testEnv, body *Body) {
+	env.breakpoints["s1"] = rapid.IntRange(0, 3).Draw(t, "breakpoint") == 0
+	st := NewState(body)
+	env.last = st
+	statuses := map[string]StepStatus{} // by step uuid
+	decide := func(in ...Input) *Decision {
+		before := copyState(st)
+		other := *env
+		other.holders = maps.Clone(env.holders)
+		d, err := Decide(st, in, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Slices decide the same.
+		slices := copyState(before)
+		changed := sliced(t, slices, in, &other)
+		if got, want := comparable(t, slices), comparable(t, st); got != want {
+			t.Fatalf("slices decide differently: %s", firstDifference(want, got))
+		}
+		for _, a := range d.Changed {
+			if !changed[a.UUID] {
+				t.Fatalf("%s#%d changed in one go only", a.StepID, a.AttemptID)
+			}
+		}
+		for _, uuid := range d.Released {
+			delete(env.holders, uuid)
+		}
+		for _, a := range d.Changed {
+			last := statuses[a.UUID]
+			for _, c := range a.Changes {
+				if c.From != last || !legalChange(c.From, c.To) {
+					t.Fatalf("%s#%d: %s > %s after %s", a.StepID, a.AttemptID, c.From, c.To, last)
+				}
+				last = c.To
+			}
+			if last != a.Status {
+				t.Fatalf("%s#%d is %s, its changes end in %s", a.StepID, a.AttemptID, a.Status, last)
+			}
+			statuses[a.UUID] = last
+		}
+		for _, c := range st.Run.Changes {
+			if c.From.Terminal() {
+				t.Fatalf("run %s > %s", c.From, c.To)
+			}
+		}
+		st.Committed()
+		if fmt.Sprint(other.holders) != fmt.Sprint(env.holders) {
+			t.Fatalf("slices hold %v, one go %v", other.holders, env.holders)
+		}
+		// What was folded is folded: results change nothing when they come again.
+		again := copyState(st)
+		var results []Input
+		for _, input := range in {
+			if r, ok := input.(Result); ok && r.State != step.Continue {
+				results = append(results, r)
+			}
+			if b, ok := input.(Begin); ok {
+				results = append(results, b)
+			}
+		}
+		other = *env
+		other.holders = maps.Clone(env.holders)
+		if _, err := Decide(again, results, &other); err != nil {
+			t.Fatal(err)
+		}
+		quiet := copyState(st)
+		other.holders = maps.Clone(env.holders)
+		if _, err := Decide(quiet, nil, &other); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := comparable(t, again), comparable(t, quiet); got != want {
+			t.Fatalf("inputs that came again: %s", firstDifference(want, got))
+		}
+		checkInvariants(t, st, env)
+		return d
+	}
+	decide(Begin{})
+	for range rapid.IntRange(0, 25).Draw(t, "inputs") {
+		if st.Run.Status.Terminal() {
+			break
+		}
+		env.now += rapid.SampledFrom([]int64{0, 1, 1000, 15_000, 61_000}).Draw(t, "wait")
+		decide(randomInput(t, st, false))
+	}
+	// Once nothing disturbs any more, every run ends.
+	env.limits["x"] = 100
+	env.breakpoints = map[string]bool{}
+	for round := 0; !st.Run.Status.Terminal(); round++ {
+		if round > 400 {
+			t.Fatalf("the run does not end:\n%s", comparable(t, st))
+		}
+		var in []Input
+		if st.Run.Status == InstancePaused {
+			in = append(in, Action{Kind: ActionResume})
+		}
+		for i := range st.Steps {
+			if a := st.Steps[i].Latest; a != nil && !a.Status.Terminal() {
+				switch {
+				case a.Status == StepPaused:
+					in = append(in, Resume{StepID: a.StepID, AttemptID: a.AttemptID})
+				case a.Outside:
+					in = append(in, Result{StepUUID: a.UUID, Result: step.Result{State: step.Done, Running: true}})
+				}
+			}
+		}
+		decide(in...)
+		env.now = max(env.now, Due(st))
+	}
+	if Due(st) != 0 || len(Launches(st)) != 0 || len(Terminations(st)) != 0 {
+		t.Fatalf("an ended run still wants something: due %d", Due(st))
+	}
+	if len(env.holders) != 0 {
+		t.Fatalf("permits are held after the end: %v", env.holders)
+	}
 }
 
 func checkInvariants(t *rapid.T, st *State, env *testEnv) {

@@ -413,6 +413,7 @@ type testEnv struct {
 	limits      map[string]int
 	holders     map[string][]PermitTag // by step uuid
 	noRuntime   map[string]bool
+	last        *State // of random runs
 }
 
 func newTestEnv() *testEnv {
