@@ -31,6 +31,8 @@ const (
 	// ClaimTimeout is after how many seconds an attempt that was claimed and gave no sign may be started again (P20).
 	// It exceeds the execute function's time-out. Default 360.
 	ClaimTimeout = "DOWNBEAT_CLAIM_TIMEOUT_SECONDS"
+	// HTTPAllow are the hosts that steps of type Http may call, joined by commas. Default none.
+	HTTPAllow = "DOWNBEAT_HTTP_ALLOW"
 	// LogLevel is DEBUG, INFO, WARN or ERROR. Default INFO.
 	LogLevel = "DOWNBEAT_LOG_LEVEL"
 	// Metrics is "emf" (default: one line of CloudWatch's embedded metric format an invocation that counted
@@ -72,6 +74,7 @@ type Settings struct {
 	Cluster, Environment      string
 	Stack                     string
 	ClaimTimeout              time.Duration
+	HTTPAllow                 []string
 	LogLevel                  string
 	Metrics                   bool
 }
@@ -97,6 +100,9 @@ func Read(get func(string) string) (Settings, error) {
 		Table: required(Table), Bucket: required(Bucket), Bus: get(Bus), Topic: get(Topic), Queues: map[queue.Name]string{},
 		User: or(User, UserIAM), Cluster: or(Cluster, "test"), Environment: or(Environment, "test"),
 		Stack: or(Stack, "downbeat"), LogLevel: or(LogLevel, "INFO"),
+	}
+	if hosts := get(HTTPAllow); hosts != "" {
+		s.HTTPAllow = strings.Split(hosts, ",")
 	}
 	for _, name := range queue.Names() {
 		if url := get(QueueURL(name)); url != "" {

@@ -10,7 +10,7 @@ import (
 
 func TestRead(t *testing.T) {
 	full := map[string]string{
-		Table: "t", Bucket: "b", Bus: "bus", User: "jwt:email", ClaimTimeout: "30", Metrics: "off", LogLevel: "WARN",
+		Table: "t", Bucket: "b", Bus: "bus", User: "jwt:email", ClaimTimeout: "30", Metrics: "off", LogLevel: "WARN", HTTPAllow: "a.example,b.example",
 		QueueURL(queue.Advance): "https://q/advance",
 	}
 	s, err := Read(func(n string) string { return full[n] })
@@ -19,6 +19,9 @@ func TestRead(t *testing.T) {
 	}
 	if s.ClaimTimeout != 30*time.Second || s.Metrics || s.User != "jwt:email" || len(s.Queues) != 1 || s.Queues[queue.Advance] != "https://q/advance" {
 		t.Errorf("got %+v", s)
+	}
+	if len(s.HTTPAllow) != 2 || s.HTTPAllow[1] != "b.example" {
+		t.Errorf("hosts %q", s.HTTPAllow)
 	}
 	if s.Cluster != "test" || s.Environment != "test" {
 		t.Errorf("defaults: %+v", s)

@@ -4,6 +4,7 @@ package compute
 import (
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
@@ -91,6 +92,9 @@ func one(s constructs.Construct, access Access, props Props) awslambda.Function 
 	if access.Publishes && c.Events.TopicARN != "" {
 		variables[env.Topic] = jsii.String(c.Events.TopicARN)
 	}
+	if len(c.HTTPAllow) > 0 {
+		variables[env.HTTPAllow] = jsii.String(strings.Join(c.HTTPAllow, ","))
+	}
 	timeout := c.Functions.TimeoutSeconds
 	if name == "api" {
 		timeout = c.Functions.APITimeoutSeconds
@@ -99,6 +103,15 @@ func one(s constructs.Construct, access Access, props Props) awslambda.Function 
 	architecture := awslambda.Architecture_ARM_64()
 	if c.Architecture == "x86_64" {
 		architecture = awslambda.Architecture_X86_64()
+	}
+	systemLogs := awslambda.SystemLogLevel_WARN
+	if c.PlatformLogs {
+		systemLogs = awslambda.SystemLogLevel_INFO
+	}
+	// Lambda takes lines without a level, which those of the metrics are, for INFO: the function filters, not Lambda.
+	applicationLogs := awslambda.ApplicationLogLevel_INFO
+	if c.LogLevel == "DEBUG" {
+		applicationLogs = awslambda.ApplicationLogLevel_DEBUG
 	}
 	fn := awslambda.NewFunction(s, jsii.String(name), &awslambda.FunctionProps{
 		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
@@ -111,6 +124,10 @@ func one(s constructs.Construct, access Access, props Props) awslambda.Function 
 		Environment:  &variables,
 		Role:         role,
 		LogGroup:     logs,
+
+		LoggingFormat:         awslambda.LoggingFormat_JSON,
+		SystemLogLevelV2:      systemLogs,
+		ApplicationLogLevelV2: applicationLogs,
 		// Runs go on by messages from functions to their own queues. Lambda would take a chain of 16 of them for a
 		// runaway loop and drop the message.
 		RecursiveLoop: awslambda.RecursiveLoop_ALLOW,

@@ -33,6 +33,9 @@ type Config struct {
 	// LogLevel of the functions: DEBUG, INFO, WARN (default: what went as it should is in the table and in the
 	// metrics, and log lines cost more than the Lambda requests that write them) or ERROR.
 	LogLevel string `json:"logLevel,omitempty"`
+	// PlatformLogs keeps the lines that Lambda itself writes about each invocation that went well (start, report).
+	// Default false: they would be most of the volume of the logs, and their numbers are in Lambda's metrics.
+	PlatformLogs bool `json:"platformLogs,omitempty"`
 	// Metrics is "emf" (default) or "off".
 	Metrics string `json:"metrics,omitempty"`
 	// Functions are limits of the six functions.
@@ -45,6 +48,8 @@ type Config struct {
 	Events Events `json:"events,omitzero"`
 	// Alarms says which alarms there are.
 	Alarms Alarms `json:"alarms,omitzero"`
+	// HTTPAllow are the hosts that steps of type Http may call. Default none: steps of that type fail.
+	HTTPAllow []string `json:"httpAllow,omitempty"`
 	// Starts maps events to workflows that they start.
 	Starts []Start `json:"starts,omitempty"`
 }
@@ -188,6 +193,7 @@ var (
 	startNameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 	bucketForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	topicForm     = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+$`)
+	hostForm      = regexp.MustCompile(`^[A-Za-z0-9:][A-Za-z0-9.:-]*$`)
 	pathForm      = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 	versionForm   = regexp.MustCompile(`^(active|latest|default|[1-9]\d*)$`)
 )
@@ -267,6 +273,12 @@ func (c *Config) validate() error {
 		}
 	} else if a.Issuer != "" || len(a.Audiences) > 0 || a.UserClaim != "" {
 		bad("authorization", "issuer, audiences and userClaim belong to type jwt, not %s", a.Type)
+	}
+
+	for i, host := range c.HTTPAllow {
+		if !hostForm.MatchString(host) {
+			bad(fmt.Sprintf("httpAllow[%d]", i), "%q is not a host's name or address without port", host)
+		}
 	}
 
 	if len(c.Starts) > 100 {

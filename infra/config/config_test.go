@@ -70,6 +70,7 @@ func TestRefused(t *testing.T) {
 		"jwt without issuer":     {`{"authorization":{"type":"jwt","audiences":["a"]}}`, "authorization.issuer"},
 		"jwt without audience":   {`{"authorization":{"type":"jwt","issuer":"https://i"}}`, "authorization.audiences"},
 		"issuer without jwt":     {`{"authorization":{"issuer":"https://i"}}`, "authorization"},
+		"host with a scheme":     {`{"httpAllow":["a","http://b"]}`, "httpAllow[1]"},
 		"start without source":   {`{"starts":[{"name":"a","workflow":"w"}]}`, "exactly one of bucket and pattern"},
 		"start with both":        {`{"starts":[{"name":"a","workflow":"w","bucket":"bbb","pattern":{"source":["x"]}}]}`, "exactly one of bucket and pattern"},
 		"start without workflow": {`{"starts":[{"name":"a","bucket":"bbb"}]}`, "starts[0].workflow"},

@@ -5,8 +5,8 @@
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/downbeat"
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1
-export CDK_DISABLE_CLI_TELEMETRY=true DISABLE_VERSION_CHECK=1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1
+export CDK_DISABLE_CLI_TELEMETRY=true NODE_NO_WARNINGS=1
 
 # missing TOOL WHY: one clear line. In CI a missing tool is a failure; elsewhere the caller skips what needs it.
 missing() {

@@ -4,43 +4,62 @@
 #   ministack.sh deploy [CONFIG [OUTPUTS]]   deploy the stack on it with the CDK CLI (default: infra/local.json)
 #   ministack.sh stop
 #   ministack.sh run COMMAND...              run a command with the environment that AWS clients need here
+# SECURE=1 with start: MiniStack speaks TLS and enforces IAM, so functions may do only what their roles allow and only
+# signed requests are answered. The stack's resources refuse what is not TLS, hence both together.
 # State is in .downbeat/ministack (STATE names another folder); nothing in MiniStack outlives it.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 . "$here/lib.sh"
 state="${STATE:-$root/.downbeat/ministack}"
 
-# The CDK CLI caches account ids by access key, so MiniStack has a key of its own.
+# An account's number is the key of its root user here. The CDK CLI caches account ids by access key, so it is one that
+# no real account has.
 client_env() {
-  [ -e "$state/port" ] || { echo "ministack.sh: MiniStack is not running; start it with: $0 start" >&2; exit 1; }
-  export AWS_ENDPOINT_URL="http://127.0.0.1:$(cat "$state/port")"
-  export AWS_ACCESS_KEY_ID=ministack AWS_SECRET_ACCESS_KEY=ministack AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+  [ -e "$state/url" ] || { echo "ministack.sh: MiniStack is not running; start it with: $0 start" >&2; exit 1; }
+  export AWS_ENDPOINT_URL="$(cat "$state/url")"
+  if [ -e "$state/tls.crt" ]; then
+    export AWS_CA_BUNDLE="$state/tls.crt" NODE_EXTRA_CA_CERTS="$state/tls.crt" SSL_CERT_FILE="$state/tls.crt"
+  fi
+  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=ministack AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
   export AWS_EC2_METADATA_DISABLED=true CDK_DEFAULT_ACCOUNT=000000000000 CDK_DEFAULT_REGION=us-east-1
 }
 
 running() { [ -e "$state/pid" ] && kill -0 "$(cat "$state/pid")" 2>/dev/null; }
 
 start() {
-  local port="${1:-4566}"
+  local port="${1:-4566}" url
   if running; then
-    echo "MiniStack is running at http://127.0.0.1:$(cat "$state/port")"
+    echo "MiniStack is running at $(cat "$state/url")"
     return
   fi
   need_venv
   mkdir -p "$state"
+  rm -f "$state/tls.crt" "$state/tls.key"
+  url="http://127.0.0.1:$port"
+  if [ -n "${SECURE:-}" ]; then
+    command -v openssl >/dev/null || missing "openssl" "SECURE=1 makes a certificate with it"
+    url="https://127.0.0.1:$port"
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$state/tls.key" -out "$state/tls.crt" -days 30 \
+      -subj /CN=localhost -addext "subjectAltName=DNS:localhost,DNS:*.execute-api.localhost,IP:127.0.0.1" 2>/dev/null
+    chmod 600 "$state/tls.key"
+  fi
   (
     # Functions and emulator share this machine: no credentials of its user reach them.
     unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+    if [ -n "${SECURE:-}" ]; then
+      export AUTH=true USE_SSL=1 MINISTACK_SSL_CERT="$state/tls.crt" MINISTACK_SSL_KEY="$state/tls.key"
+      export AWS_CA_BUNDLE="$state/tls.crt" SSL_CERT_FILE="$state/tls.crt"
+    fi
     export PATH="$venv/bin:$PATH" BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" LAMBDA_EXECUTOR=local \
-      AWS_ENDPOINT_URL="http://127.0.0.1:$port" AWS_EC2_METADATA_DISABLED=true AWS_REGION=us-east-1
+      AWS_ENDPOINT_URL="$url" AWS_EC2_METADATA_DISABLED=true AWS_REGION=us-east-1
     cd "$state"
     exec "$venv/bin/ministack"
   ) >"$state/log" 2>&1 </dev/null &
   echo $! >"$state/pid"
-  echo "$port" >"$state/port"
+  echo "$url" >"$state/url"
   for _ in $(seq 100); do
-    if curl -fsS -o /dev/null "http://127.0.0.1:$port/_ministack/health" 2>/dev/null; then
-      echo "MiniStack is running at http://127.0.0.1:$port (log: $state/log)"
+    if curl -fsSk -o /dev/null "$url/_ministack/health" 2>/dev/null; then
+      echo "MiniStack is running at $url (log: $state/log)"
       return
     fi
     running || break
@@ -61,7 +80,7 @@ stop() {
     done
     if running; then kill -9 "$(cat "$state/pid")"; fi
   fi
-  rm -f "$state/pid" "$state/port"
+  rm -f "$state/pid" "$state/url" "$state/bootstrapped"
 }
 
 deploy() {
@@ -71,13 +90,15 @@ deploy() {
   [ "${BUILT:-}" = 1 ] || "$here/build.sh" "$(machine)"
   (cd "$root/infra" && go build -o ../bin/infra .)
   # Buckets that the configuration listens to exist before the stack, as they would on AWS.
-  local bucket
-  for bucket in $(sed -n 's/.*"bucket": *"\([^"]*\)".*/\1/p' "$config" | sort -u); do
-    curl -fsS -o /dev/null -X PUT "$AWS_ENDPOINT_URL/$bucket"
-    curl -fsS -o /dev/null -X PUT "$AWS_ENDPOINT_URL/$bucket?notification" --data \
-      '<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>'
-  done
-  if [ ! -e "$state/bootstrapped" ] || [ "$(cat "$state/bootstrapped")" != "$(cat "$state/pid")" ]; then
+  need_venv
+  "$venv/bin/python" - "$config" <<'PY'
+import boto3, json, sys
+s3 = boto3.client("s3")
+for name in sorted({s["bucket"] for s in json.load(open(sys.argv[1])).get("starts", []) if "bucket" in s}):
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}})
+PY
+  if ! cmp -s "$state/bootstrapped" "$state/pid"; then
     cdk bootstrap --ci --app ../bin/infra "aws://000000000000/us-east-1" >"$state/bootstrap.log" 2>&1 || { cat "$state/bootstrap.log" >&2; exit 1; }
     cp "$state/pid" "$state/bootstrapped"
   fi
@@ -86,7 +107,7 @@ deploy() {
   local id
   id="$(sed -n 's/.*"ApiId": *"\([^"]*\)".*/\1/p' "$outputs")"
   echo
-  echo "REST API: http://$id.execute-api.localhost:$(cat "$state/port")/api/v3"
+  echo "REST API: $(sed "s|//127.0.0.1|//$id.execute-api.localhost|" "$state/url")/api/v3"
   echo "      or: $AWS_ENDPOINT_URL/_aws/execute-api/$id/\$default/api/v3"
 }
 
@@ -102,7 +123,7 @@ run)
   exec "$@"
   ;;
 *)
-  sed -n '2,7s/^# //p' "$0" >&2
+  sed -n '2,9s/^# //p' "$0" >&2
   exit 2
   ;;
 esac
