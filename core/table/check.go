@@ -15,6 +15,9 @@ const (
 	MaxSKBytes = 1024
 )
 
+// MaxTransactBytes is the limit of a transaction's items together, set by DynamoDB.
+const MaxTransactBytes = 4 << 20
+
 // lastRune ends the range of a prefix; no key contains it.
 const lastRune = "\U0010FFFF"
 
@@ -76,7 +79,8 @@ func CheckWrite(w Write) error {
 }
 
 // CheckTransact returns why a transaction can never succeed: each write must be legal, no two may name the same item,
-// and there are at least one and at most MaxTransactItem of them.
+// and there are at least one and at most MaxTransactItem of
+// them with at most MaxTransactBytes.
 func CheckTransact(writes []Write) error {
 	if len(writes) == 0 {
 		return fmt.Errorf("a transaction has no writes")
@@ -85,6 +89,7 @@ func CheckTransact(writes []Write) error {
 		return fmt.Errorf("a transaction has %d writes, more than %d", len(writes), MaxTransactItem)
 	}
 	seen := make(map[Key]bool, len(writes))
+	size := 0
 	for i, w := range writes {
 		var err error
 		if w.Op == OpCheck {
@@ -101,25 +106,47 @@ func CheckTransact(writes []Write) error {
 			return fmt.Errorf("write %d: %s is named twice", i, w.Item.Key)
 		}
 		seen[w.Item.Key] = true
+		if w.Op == OpPut {
+			size += ItemSize(w.Item)
+		}
+	}
+	if size > MaxTransactBytes {
+		return fmt.Errorf("the items of a transaction have %d bytes, more than %d", size, MaxTransactBytes)
 	}
 	return nil
 }
 
-// Range is the sort keys that a query reads: those in [From, To], both ends included. An empty To is unbounded.
+// Range is the sort keys that a query reads: those in [From, To], both ends included. Empty ends are unbounded.
 type Range struct {
 	From, To string
+	// After is Query.After where it lies within the range; empty when the query starts at an end of it.
+	After string
 }
 
-// Range combines Prefix, From and To. The answer is false when no sort key can satisfy them.
+// Range combines Prefix, From, To and After. The answer is false when no sort key can satisfy them: such a query is
+// not sent and costs nothing.
 func (q Query) Range() (Range, bool) {
-	r := Range{From: q.From, To: q.To}
+	r := Range{From: q.From, To: q.To, After: q.After}
 	if q.Prefix != "" {
 		r.From = max(r.From, q.Prefix)
 		if end := q.Prefix + lastRune; r.To == "" || r.To > end {
 			r.To = end
 		}
 	}
-	return r, r.To == "" || r.From <= r.To
+	if r.To != "" && r.From > r.To {
+		return Range{}, false
+	}
+	if r.After == "" {
+		return r, true
+	}
+	below, above := r.After < r.From, r.To != "" && r.After > r.To
+	if q.Reverse && below || !q.Reverse && above {
+		return Range{}, false
+	}
+	if below || above {
+		r.After = ""
+	}
+	return r, true
 }
 
 // CheckQuery returns why a query can never succeed.

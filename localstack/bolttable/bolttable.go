@@ -172,7 +172,7 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, table.Uni
 	}
 	r, ok := q.Range()
 	if !ok {
-		return table.Page{}, table.QueryUnits(0), nil
+		return table.Page{}, table.Units{}, nil
 	}
 	var page table.Page
 	size := 0
@@ -217,17 +217,17 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, table.Uni
 // first moves the cursor to the item that a query starts with.
 func first(c *bolt.Cursor, part []byte, q table.Query, r table.Range) (k, v []byte) {
 	if !q.Reverse {
-		from := max(r.From, q.After)
+		from := max(r.From, r.After)
 		start := append(slices.Clone(part), from...)
 		k, v = c.Seek(start)
-		if q.After != "" && from == q.After && bytes.Equal(k, start) {
+		if r.After != "" && from == r.After && bytes.Equal(k, start) {
 			k, v = c.Next()
 		}
 		return k, v
 	}
 	last, inclusive := r.To, true
-	if q.After != "" && (last == "" || q.After <= last) {
-		last, inclusive = q.After, false
+	if r.After != "" && (last == "" || r.After <= last) {
+		last, inclusive = r.After, false
 	}
 	if last == "" {
 		last = "\xff" // no key is valid UTF-8 and above it

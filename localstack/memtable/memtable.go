@@ -166,7 +166,7 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, table.Uni
 	}
 	r, ok := q.Range()
 	if !ok {
-		return table.Page{}, table.QueryUnits(0), nil
+		return table.Page{}, table.Units{}, nil
 	}
 	var page table.Page
 	bytes := 0
@@ -179,14 +179,14 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, table.Uni
 			if it.SK < r.From {
 				return false
 			}
-			if r.To != "" && it.SK > r.To || q.After != "" && it.SK >= q.After {
+			if r.To != "" && it.SK > r.To || r.After != "" && it.SK >= r.After {
 				return true
 			}
 		} else {
 			if r.To != "" && it.SK > r.To {
 				return false
 			}
-			if q.After != "" && it.SK <= q.After {
+			if r.After != "" && it.SK <= r.After {
 				return true
 			}
 		}
@@ -199,15 +199,15 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, table.Uni
 	t.mu.RLock()
 	if q.Reverse {
 		last := r.To
-		if q.After != "" && (last == "" || q.After < last) {
-			last = q.After
+		if r.After != "" && (last == "" || r.After < last) {
+			last = r.After
 		}
 		if last == "" {
 			last = "\xff" // no key is valid UTF-8 and above it
 		}
 		t.order.DescendLessOrEqual(&row{table.Item{Key: table.Key{PK: q.PK, SK: last}}}, visit)
 	} else {
-		t.order.AscendGreaterOrEqual(&row{table.Item{Key: table.Key{PK: q.PK, SK: max(r.From, q.After)}}}, visit)
+		t.order.AscendGreaterOrEqual(&row{table.Item{Key: table.Key{PK: q.PK, SK: max(r.From, r.After)}}}, visit)
 	}
 	t.mu.RUnlock()
 	for i := range page.Items {
