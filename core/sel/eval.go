@@ -372,8 +372,8 @@ func (ev *evaluator) out(c *cell, depth int) (Value, bool) {
 			if !e.val.typ.IsData() {
 				return Value{}, ev.failf(CatResultExtraction, "Invalid type, not support having map entry value %s=%s", e.key.scalarText(), e.val.typ)
 			}
-			// Maps that share maps may be larger outside than inside.
-			if depth > 0 && !ev.charge(32) {
+			// Maps that share maps may be larger outside than inside, where nobody counted them.
+			if depth > 0 && !ev.charge(256) {
 				return Value{}, false
 			}
 			v, ok := ev.out(e.val, depth+1)

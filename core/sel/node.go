@@ -184,11 +184,35 @@ func (n *binaryExpr) eval(ev *evaluator) *cell {
 
 // condition evaluates what must be a BOOLEAN, and frees its slot.
 func condition(ev *evaluator, x expression, pos syntax.Pos) (truth, ok bool) {
-	c := x.eval(ev)
-	if c == nil {
-		return false, false
+	var c *cell
+	if b, is := x.(*binaryExpr); is {
+		l := b.x.eval(ev)
+		if l == nil {
+			return false, false
+		}
+		r := b.y.eval(ev)
+		if r == nil {
+			return false, false
+		}
+		ev.slots -= 2
+		// The usual case needs no cell for its result; it counts all the same.
+		if l.typ == TypeLong && r.typ == TypeLong && b.op >= syntax.OpEq && b.op <= syntax.OpGe {
+			if !ev.charge(32) {
+				ev.at(b.pos)
+				return false, false
+			}
+			return compareLongs(b.op, l.num, r.num), true
+		}
+		if c = ev.binary(b.op, l, r); c == nil {
+			ev.at(b.pos)
+			return false, false
+		}
+	} else {
+		if c = x.eval(ev); c == nil {
+			return false, false
+		}
+		ev.slots--
 	}
-	ev.slots--
 	if c.typ != TypeBoolean {
 		ev.failf(CatArgumentType, "class %s cannot be cast to a condition: it must be BOOLEAN", c.typ)
 		ev.at(pos)

@@ -352,20 +352,26 @@ func (ev *evaluator) longOp(op syntax.Op, a, b int64) *cell {
 			return ev.long(a / b)
 		}
 		return ev.long(a % b)
-	case syntax.OpEq:
-		return ev.boolean(a == b)
-	case syntax.OpNe:
-		return ev.boolean(a != b)
-	case syntax.OpLt:
-		return ev.boolean(a < b)
-	case syntax.OpGt:
-		return ev.boolean(a > b)
-	case syntax.OpLe:
-		return ev.boolean(a <= b)
-	case syntax.OpGe:
-		return ev.boolean(a >= b)
+	case syntax.OpEq, syntax.OpNe, syntax.OpLt, syntax.OpGt, syntax.OpLe, syntax.OpGe:
+		return ev.boolean(compareLongs(op, a, b))
 	}
 	return ev.noOperation(TypeLong, op)
+}
+
+func compareLongs(op syntax.Op, a, b int64) bool {
+	switch op {
+	case syntax.OpEq:
+		return a == b
+	case syntax.OpNe:
+		return a != b
+	case syntax.OpLt:
+		return a < b
+	case syntax.OpGt:
+		return a > b
+	case syntax.OpLe:
+		return a <= b
+	}
+	return a >= b
 }
 
 func (ev *evaluator) doubleOp(op syntax.Op, a, b float64) *cell {
@@ -471,14 +477,6 @@ func (ev *evaluator) assignVar(slot int, op syntax.Op, v *cell) *cell {
 
 // assignTo is the assignment to an existing cell (section 6).
 func (ev *evaluator) assignTo(c *cell, op syntax.Op, v *cell) *cell {
-	unsupported := func(who string) *cell {
-		text := "="
-		if op != syntax.OpNone {
-			text = op.String() + "="
-		}
-		ev.failf(CatNoOperation, "%s DO NOT support assignment operation %s", who, text)
-		return nil
-	}
 	switch c.typ {
 	case TypeLong, TypeDouble:
 		if v.typ != c.typ {
@@ -532,21 +530,30 @@ func (ev *evaluator) assignTo(c *cell, op syntax.Op, v *cell) *cell {
 			c.str, c.null = javatext.Join(left, r), false
 			return c
 		}
-		return unsupported(c.typ.String())
+		return ev.noAssignment(c.typ.String(), op)
 	case TypeUUID, TypeMath, TypeParams, TypeUtil, TypeMisc:
-		return unsupported(c.typ.String())
+		return ev.noAssignment(c.typ.String(), op)
 	}
 	if op != syntax.OpNone {
 		if c.typ == TypeBoolean {
-			return unsupported("boolean/Boolean")
+			return ev.noAssignment("boolean/Boolean", op)
 		}
-		return unsupported(c.typ.String())
+		return ev.noAssignment(c.typ.String(), op)
 	}
 	if v.typ != c.typ {
 		return ev.mismatch(c.typ, v.typ)
 	}
 	c.assign(v)
 	return c
+}
+
+func (ev *evaluator) noAssignment(who string, op syntax.Op) *cell {
+	text := "="
+	if op != syntax.OpNone {
+		text = op.String() + "="
+	}
+	ev.failf(CatNoOperation, "%s DO NOT support assignment operation %s", who, text)
+	return nil
 }
 
 func doubleArith(op syntax.Op, a, b float64) float64 {

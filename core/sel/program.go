@@ -131,7 +131,7 @@ func Complete(expr string) string {
 // Eval runs a program. Errors are *Error, except those of Env with NeedsData, which come out as they
 // are. ctx cancels it: the error then has category "timeout" and wraps ctx.Err().
 func Eval(ctx context.Context, p *Program, env Env) (Value, error) {
-	ev := &evaluator{ctx: ctx, env: &env, limits: env.Limits.filled(), prog: p, zone: joda.UTC, chunk: 4}
+	ev := newEvaluator(ctx, p, &env)
 	if env.Zone != "" && env.Zone != "UTC" {
 		z, err := joda.ForID(env.Zone)
 		if err != nil {
@@ -143,16 +143,22 @@ func Eval(ctx context.Context, p *Program, env Env) (Value, error) {
 		ev.charge(p.charge)
 		return Value{}, ev.err
 	}
-	ev.stopAt = min(checkEvery, ev.limits.Visit)
-	if n := len(p.slotNames) + p.literals; n > 0 {
-		cells := make([]*cell, n)
-		ev.vars, ev.lits = cells[:len(p.slotNames):len(p.slotNames)], cells[len(p.slotNames):]
-	}
 	v, ok := ev.program()
 	if !ok {
 		return Value{}, ev.err
 	}
 	return v, nil
+}
+
+func newEvaluator(ctx context.Context, p *Program, env *Env) *evaluator {
+	ev := &evaluator{ctx: ctx, env: env, limits: env.Limits.filled(), prog: p, zone: joda.UTC, chunk: 4}
+	// The first visit looks closer: an evaluation that is cancelled already does not begin.
+	ev.stopAt = 1
+	if n := len(p.slotNames) + p.literals; n > 0 {
+		cells := make([]*cell, n)
+		ev.vars, ev.lits = cells[:len(p.slotNames):len(p.slotNames)], cells[len(p.slotNames):]
+	}
+	return ev
 }
 
 func (ev *evaluator) program() (Value, bool) {

@@ -28,6 +28,9 @@ func IsASCII(s string) bool {
 
 // Len counts UTF-16 units.
 func Len(s string) int {
+	if IsASCII(s) {
+		return len(s)
+	}
 	n := 0
 	for i := 0; i < len(s); i++ {
 		// One unit for each sequence, two for the four-byte ones; continuation bytes count nothing.
