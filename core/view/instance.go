@@ -74,11 +74,7 @@ func AppendInstance(b []byte, st *engine.State, o InstanceOptions) ([]byte, erro
 	if len(body.Artifacts) > 0 {
 		w.artifacts(body.Artifacts)
 	}
-	if o.Enriched {
-		w.timeline(run.Timeline, runStatuses(st))
-	} else {
-		w.timeline(run.Timeline, nil)
-	}
+	w.runTimeline(st, o.Enriched)
 	switch {
 	case o.Aggregate == AggregateComputed:
 		w.aggregated(run.Status, engine.Views(st))

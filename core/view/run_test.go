@@ -342,6 +342,35 @@ func TestStepJSONOfSignalsAndRestart(t *testing.T) {
 	}
 }
 
+func TestTimelineOfAnAttemptThatSaidNothing(t *testing.T) {
+	st := state(t, "w", 1, 1, []string{"a"}, graph(t, "a"))
+	created := engine.Times{Create: 1, End: 2, Modify: 2}
+	initialized := engine.Times{Create: 1, Initialize: 2, WaitSignal: 3}
+	for _, tt := range []struct {
+		name     string
+		times    engine.Times
+		enriched bool
+		want     string
+	}{
+		{"ended when created", created, false, ""},
+		{"ended when created, enriched", created, true, ""},
+		{"initialised", initialized, false, `"timeline":[]}`},
+		{"initialised, enriched", initialized, true, `"timeline":[{"timestamp":1,"type":"STATUS","status":"CREATED"},{"timestamp":2,"type":"STATUS","status":"INITIALIZED"},` +
+			`{"timestamp":3,"type":"STATUS","status":"WAITING_FOR_SIGNALS"}]}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := AppendStep(nil, st.Body, &engine.Attempt{StepID: "a", Times: tt.times}, tt.enriched)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := strings.Index(string(got), `"timeline"`)
+			if i < 0 && tt.want != "" || i >= 0 && string(got[i:]) != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestStepsAreOrderedByTheirNumber(t *testing.T) {
 	st := state(t, "w", 1, 1, []string{"a", "b", "c"}, graph(t, "a", "b", "c"))
 	put(t, st, engine.Attempt{StepID: "a", StepInstanceID: 5})

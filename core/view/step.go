@@ -77,11 +77,7 @@ func (w *writer) step(body *engine.Body, a *engine.Attempt, enriched bool) {
 		w.signalOutputs(a.SignalOutputs)
 	}
 	w.stepArtifacts(a)
-	if enriched {
-		w.timeline(a.Timeline, stepStatuses(a))
-	} else {
-		w.timeline(a.Timeline, nil)
-	}
+	w.stepTimeline(a, enriched)
 	w.Close()
 }
 

@@ -7,13 +7,9 @@ import (
 	"github.com/downbeat/downbeat/core/timeline"
 )
 
-// timeline writes the member `timeline`: the list that is stored or, enriched, that list with one STATUS entry for each
-// time in statuses, sorted by time. Entries of the same time keep the order stored before added. A timeline that was
-// never stored is left out, whatever would be added.
+// timeline writes the member `timeline`: the entries that are stored and those that are added, sorted by time. Entries of
+// the same time keep the order stored before added.
 func (w *writer) timeline(stored []timeline.Event, added []timeline.Event) {
-	if stored == nil {
-		return
-	}
 	list := stored
 	if len(added) > 0 {
 		list = append(append(make([]timeline.Event, 0, len(stored)+len(added)), stored...), added...)
@@ -24,6 +20,30 @@ func (w *writer) timeline(stored []timeline.Event, added []timeline.Event) {
 		w.eventItem(e)
 	}
 	w.CloseList()
+}
+
+// runTimeline writes the timeline of a run. There is none while the run is queued: the first entry comes when it is
+// dequeued, or ends without.
+func (w *writer) runTimeline(st *engine.State, enriched bool) {
+	switch {
+	case len(st.Run.Timeline) == 0:
+	case enriched:
+		w.timeline(st.Run.Timeline, runStatuses(st))
+	default:
+		w.timeline(st.Run.Timeline, nil)
+	}
+}
+
+// stepTimeline writes the timeline of an attempt. There is none, enriched or not, before the attempt is initialised,
+// unless something was to be said (scenarios engine/workflow-timeout-in-backoff, signals/dependency-waits).
+func (w *writer) stepTimeline(a *engine.Attempt, enriched bool) {
+	switch {
+	case len(a.Timeline) == 0 && a.Times.Initialize == 0:
+	case enriched:
+		w.timeline(a.Timeline, stepStatuses(a))
+	default:
+		w.timeline(a.Timeline, nil)
+	}
 }
 
 // runStatuses are the entries that enrich the timeline of a run.
