@@ -24,7 +24,7 @@ lint:
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
 
-STATICCHECK ?= v0.7.0
+STATICCHECK ?= v0.8.2
 
 ## race: the tests of the core and of the local stack under the race detector
 race:

@@ -65,13 +65,14 @@ type Target uint8
 
 // The targets. Each is idempotent on the run's head: carrying an order out twice, or late, changes nothing.
 const (
-	Queue  Target = iota + 1 // write the number to the start, create the head as queued
-	Begin                    // the same if need be, then let it begin
-	Reject                   // create the head as STOPPED: refused by FIRST_ONLY
-	Drop                     // end a queued run as STOPPED: pushed out by a newer one
-	Cancel                   // end a queued run on a user's word
-	Fail                     // create the head as FAILED: a start whose parameters could not be evaluated
-	Halt                     // stop a running run: pushed out by LAST_ONLY
+	Queue     Target = iota + 1 // write the number to the start, create the head as queued
+	Begin                       // the same if need be, then let it begin
+	Reject                      // create the head as STOPPED: refused by FIRST_ONLY
+	Drop                        // end a queued run as STOPPED: pushed out by a newer one under LAST_ONLY
+	Supersede                   // the same under SERIAL_LATEST_ONLY
+	Cancel                      // end a queued run on a user's word
+	Fail                        // create the head as FAILED: a start whose parameters could not be evaluated
+	Halt                        // stop a running run: pushed out by LAST_ONLY
 )
 
 // Order is a run with what must still be made of it. It stays in the lane until somebody has seen it done, so that a
@@ -81,7 +82,7 @@ type Order struct {
 	Target Target
 	// UUID finds the start item while the head may not exist; empty for a run that has one.
 	UUID string
-	// By is the instance that pushed this one out (Drop, Halt) or blocks it (Reject).
+	// By is the instance that pushed this one out (Drop, Supersede, Halt) or blocks it (Reject).
 	By int64
 	// Kill makes Cancel end the run as FAILED in place of STOPPED.
 	Kill bool
@@ -251,8 +252,12 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 			return Result{Entry: e, Rejected: true}
 		}
 	case LastOnly, SerialLatestOnly:
+		target := Drop
+		if in.Strategy.Rule == SerialLatestOnly {
+			target = Supersede
+		}
 		for _, q := range l.Queued {
-			l.order(Order{Entry: q, Target: Drop, By: e.Instance}, in.Now)
+			l.order(Order{Entry: q, Target: target, By: e.Instance}, in.Now)
 		}
 		l.Queued = nil
 		if in.Strategy.Rule == LastOnly {

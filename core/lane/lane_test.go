@@ -22,7 +22,7 @@ func show(l *Lane) string {
 	list("queued", l.Queued)
 	list("running", l.Running)
 	b.WriteString("orders")
-	names := [...]string{"", "queue", "begin", "reject", "drop", "cancel", "fail", "halt"}
+	names := [...]string{"", "queue", "begin", "reject", "drop", "supersede", "cancel", "fail", "halt"}
 	for _, o := range l.Orders {
 		fmt.Fprintf(&b, " %s:%d/%d", names[o.Target], o.Instance, o.Run)
 	}
@@ -84,7 +84,7 @@ func TestStrategies(t *testing.T) {
 		"serial latest only keeps the newest waiting": {
 			{arrive(serial, start("a")), "queued; running 1/1; orders begin:1/1"},
 			{arrive(serial, start("b")), "queued 2/1; running 1/1; orders begin:1/1 queue:2/1"},
-			{arrive(serial, start("c")), "queued 3/1; running 1/1; orders begin:1/1 drop:2/1 queue:3/1"},
+			{arrive(serial, start("c")), "queued 3/1; running 1/1; orders begin:1/1 supersede:2/1 queue:3/1"},
 		},
 		"a failed start is kept and never queued": {
 			{arrive(seq, Arrival{UUID: "a", Failed: true}), "queued; running; orders fail:1/1"},

@@ -136,3 +136,8 @@ func (r *Reader) Bytes() []byte {
 
 // Str reads a string.
 func (r *Reader) Str() string { return string(r.Bytes()) }
+
+// Newer is the error of a record of a format that this code does not know yet.
+func Newer(what string, format, known int) error {
+	return fmt.Errorf("%s: %w: format %d, known up to %d", what, ErrNewer, format, known)
+}

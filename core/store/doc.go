@@ -50,14 +50,15 @@ func num(n int64) string {
 
 func CtlKey(workflow string) table.Key { return table.Key{PK: "ctl#" + workflow, SK: "ctl"} }
 
-func versionPK(workflow string, internalID int64) string {
+// VersionPK is the partition of a workflow's versions.
+func VersionPK(workflow string, internalID int64) string {
 	return "ver#" + workflow + "#" + strconv.FormatInt(internalID, 10)
 }
 
 // VersionKey names the item of a definition version. The internal id keeps a deleted and pushed again workflow's
 // versions apart (P11).
 func VersionKey(workflow string, internalID, version int64) table.Key {
-	return table.Key{PK: versionPK(workflow, internalID), SK: "v" + num(version)}
+	return table.Key{PK: VersionPK(workflow, internalID), SK: "v" + num(version)}
 }
 
 func TimelinePK(workflow string) string { return "tl#" + workflow }
@@ -65,6 +66,11 @@ func TimelinePK(workflow string) string { return "tl#" + workflow }
 // TimelineKey orders lines by the internal id and their running number.
 func TimelineKey(workflow string, internalID, n int64) table.Key {
 	return table.Key{PK: TimelinePK(workflow), SK: num(internalID) + "#" + num(n)}
+}
+
+// RunBlobs is the owner under which the bodies of an instance lie in the Blob store.
+func RunBlobs(workflow string, internalID, instance int64) string {
+	return fmt.Sprintf("%s/%d/%d", workflow, internalID, instance)
 }
 
 func LaneKey(workflow string) table.Key { return table.Key{PK: "lane#" + workflow, SK: "head"} }
@@ -124,9 +130,14 @@ func ParseLaneKey(k table.Key) (string, bool) {
 // overwrites nothing (P6).
 func PageKey(r RunID, p PageRef) table.Key {
 	return table.Key{
-		PK: fmt.Sprintf("p#%s#%d#%d#%d", r.Workflow, r.Instance, r.Run, p.N%8),
+		PK: PagePK(r, p.N),
 		SK: fmt.Sprintf("%d.%08x", p.N, p.Token),
 	}
+}
+
+// PagePK is the partition of the pages with number n modulo 8.
+func PagePK(r RunID, n int) string {
+	return fmt.Sprintf("p#%s#%d#%d#%d", r.Workflow, r.Instance, r.Run, n%8)
 }
 
 func ClaimKey(stepUUID string) table.Key { return table.Key{PK: "a#" + stepUUID, SK: "a"} }
@@ -153,14 +164,16 @@ func ParsePermitKey(k table.Key) (string, bool) {
 
 func BreakpointPK(workflow string) string { return "bp#" + workflow }
 
-func BreakpointKey(workflow, step string) table.Key {
-	return table.Key{PK: BreakpointPK(workflow), SK: step}
+// BreakpointKey names the breakpoint of a step; scope tells inside which kind of loop the step lies.
+func BreakpointKey(workflow, scope, step string) table.Key {
+	return table.Key{PK: BreakpointPK(workflow), SK: scope + "/" + step}
 }
 
-func PausedPK(workflow, step string) string { return "paused#" + workflow + "#" + step }
+func PausedPK(scope, step string) string { return "paused#" + scope + "#" + step }
 
-func PausedKey(r RunID, step string, attempt int64) table.Key {
-	return table.Key{PK: PausedPK(r.Workflow, step), SK: num(r.Instance) + "#" + num(r.Run) + "#" + num(attempt)}
+// PausedKey names the record of an attempt that paused at a breakpoint.
+func PausedKey(scope, step string, r RunID, attempt int64) table.Key {
+	return table.Key{PK: PausedPK(scope, step), SK: fmt.Sprintf("%s#%s#%s#%s", r.Workflow, num(r.Instance), num(r.Run), num(attempt))}
 }
 
 func TemplateKey(jobType, version string) table.Key {
@@ -180,6 +193,12 @@ func TemplateListKey(version, jobType string) table.Key {
 func SequenceKey(name string) table.Key { return table.Key{PK: "seq#" + name, SK: "n"} }
 
 func DeletionKey(workflow string) table.Key { return table.Key{PK: "del#" + workflow, SK: "d"} }
+
+// DeletedKey names the item that tells up to which instance a workflow id's data were deleted.
+func DeletedKey(workflow string) table.Key { return table.Key{PK: "lane#" + workflow, SK: "deleted"} }
+
+// ParseDeletionKey reads the workflow out of a deletion's key.
+func ParseDeletionKey(k table.Key) (string, bool) { return strings.CutPrefix(k.PK, "del#") }
 
 func OutputKey(jobType, jobID string) table.Key {
 	return table.Key{PK: "out#" + jobType + "#" + jobID, SK: "o"}

@@ -1,0 +1,297 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/fault"
+	"github.com/downbeat/downbeat/core/lane"
+	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/events"
+)
+
+// deletion is the item of a deletion in progress: its cursor, and what the event at its end says. While it exists the
+// workflow id cannot be pushed. Every stage may be repeated; the head of a run goes after its records, the item last
+// (P15).
+type deletion struct {
+	Format     int    `json:"format"`
+	Workflow   string `json:"workflow"`
+	InternalID int64  `json:"internal_id"`
+	Author     string `json:"author"`
+	Time       int64  `json:"time"`
+	Stage      int    `json:"stage"`
+	// Instance is the newest instance whose data are gone.
+	Instance int64 `json:"instance"`
+	Last     int64 `json:"last"`
+}
+
+const deletionFormat = 1
+
+// The stages of a deletion, in order.
+const (
+	deleteAsked = iota // the lane must refuse starts, then the control item goes
+	deleteVersions
+	deleteTimeline
+	deleteBreakpoints
+	deleteInstances
+	deleteRest
+)
+
+// deletionStep is how many items one commit of the cursor stands for.
+const deletionStep = 200
+
+// deletionDue is after what time a deletion that nobody goes on with is found by the sweep.
+const deletionDue = 60_000
+
+func (a *App) loadDeletion(ctx context.Context, workflow string) (table.Item, *deletion, error) {
+	item, err := a.get(ctx, store.DeletionKey(workflow))
+	if err != nil || !item.Exists() {
+		return item, nil, err
+	}
+	var d deletion
+	if err := json.Unmarshal(item.Data, &d); err != nil {
+		return item, nil, a.park(item, err)
+	}
+	return item, &d, nil
+}
+
+// Deleting tells whether a deletion of the workflow id has not finished.
+func (a *App) Deleting(ctx context.Context, workflow string) (bool, error) {
+	_, d, err := a.loadDeletion(ctx, workflow)
+	return d != nil, err
+}
+
+// Delete begins the deletion of a workflow with all its data and returns what the answer says. The workflow is unknown
+// from then on; the data go in bounded steps.
+func (a *App) Delete(ctx context.Context, workflow string, caller definition.User) (string, error) {
+	ctl, err := a.loadCtl(ctx, workflow)
+	if err != nil {
+		return "", err
+	}
+	counts, err := a.Counts(ctx, workflow)
+	if err != nil {
+		return "", err
+	}
+	message, err := definition.CheckDelete(ctl.Control, workflow, counts, caller)
+	if err != nil {
+		return "", err
+	}
+	d := deletion{Format: deletionFormat, Workflow: workflow, InternalID: ctl.Control.InternalID, Author: caller.Name, Time: a.now(), Last: counts.LatestInstance}
+	data, err := json.Marshal(d)
+	if err != nil {
+		return "", err
+	}
+	// The item comes first: from here on the sweep ends what this call began.
+	err = a.put(ctx, table.Item{}, store.DeletionKey(workflow), data, moveDue(0, a.now()+deletionDue, a.now()))
+	if table.CodeOf(err) == table.CodeConflict {
+		return "", definition.UnknownWorkflow(workflow)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := a.beginDeletion(ctx, &d); err != nil {
+		return "", err
+	}
+	return message, a.settleSoon(ctx, []task{{kind: taskDelete, workflow: workflow}})
+}
+
+// errBusy tells that a run came between the check and the lane's word.
+var errBusy = fault.New(fault.BadRequest, "Cannot delete the workflow because a run of it was started meanwhile. Please stop it and try again.")
+
+// beginDeletion has the lane refuse starts and takes the control item away.
+func (a *App) beginDeletion(ctx context.Context, d *deletion) error {
+	if err := a.finishOrders(ctx, d.Workflow); err != nil {
+		return err
+	}
+	ask := &laneAsk{delete: true}
+	tasks, err := a.askLane(ctx, d.Workflow, ask)
+	if err != nil {
+		return err
+	}
+	if !ask.deleted {
+		err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.DeletionKey(d.Workflow)}})
+		if err == nil {
+			err = a.settleSoon(ctx, tasks)
+		}
+		return errors.Join(errBusy, err)
+	}
+	for {
+		ctl, err := a.loadCtl(ctx, d.Workflow)
+		if err != nil {
+			return err
+		}
+		if ctl.Control == nil || ctl.Control.InternalID != d.InternalID {
+			return nil
+		}
+		err = a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.CtlKey(d.Workflow)}, Cond: table.RevIs(ctl.item.Rev)})
+		if table.CodeOf(err) != table.CodeConflict {
+			return err
+		}
+	}
+}
+
+// finishOrders carries out what the lane has ordered and nobody has reported done: orders of runs that have ended keep
+// a lane from being deleted.
+func (a *App) finishOrders(ctx context.Context, workflow string) error {
+	item, err := a.get(ctx, store.LaneKey(workflow))
+	if err != nil || !item.Exists() {
+		return err
+	}
+	l, err := lane.Decode(item.Data)
+	if err != nil {
+		return a.park(item, err)
+	}
+	for _, o := range l.Orders {
+		if _, err := a.carryOut(ctx, workflow, o); err != nil {
+			return err
+		}
+	}
+	_, err = a.lookAtLane(ctx, workflow)
+	return err
+}
+
+// goOnDeleting does some of the work of a deletion and, if it is not done, asks to be called again.
+func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error) {
+	item, d, err := a.loadDeletion(ctx, workflow)
+	if err != nil || d == nil {
+		return nil, err
+	}
+	stage, instance := d.Stage, d.Instance
+	more := false
+	switch d.Stage {
+	case deleteAsked:
+		if err := a.beginDeletion(ctx, d); err != nil {
+			if errors.Is(err, errBusy) {
+				return nil, nil
+			}
+			return nil, err
+		}
+	case deleteVersions:
+		if more, err = a.deletePartition(ctx, store.VersionPK(workflow, d.InternalID)); err != nil {
+			return nil, err
+		}
+		if !more {
+			if more, err = a.cfg.Blob.DeletePrefix(ctx, fmt.Sprintf("%s/%d/", workflow, d.InternalID), deletionStep); err != nil {
+				return nil, err
+			}
+		}
+	case deleteTimeline:
+		more, err = a.deletePartition(ctx, store.TimelinePK(workflow))
+	case deleteBreakpoints:
+		more, err = a.deletePartition(ctx, store.BreakpointPK(workflow))
+	case deleteInstances:
+		for n := 0; n < 10 && instance < d.Last; n++ {
+			if err := a.deleteInstance(ctx, workflow, instance+1); err != nil {
+				return nil, err
+			}
+			instance++
+		}
+		more = instance < d.Last
+	case deleteRest:
+		if more, err = a.deletePartition(ctx, store.FailedPK(workflow)); err == nil && !more {
+			return nil, a.endDeletion(ctx, d)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !more {
+		stage++
+	}
+	next := *d
+	next.Stage, next.Instance = stage, instance
+	data, err := json.Marshal(next)
+	if err != nil {
+		return nil, err
+	}
+	due := moveDue(item.Due, a.now()+deletionDue, a.now())
+	if err := a.put(ctx, item, store.DeletionKey(workflow), data, due); err != nil && table.CodeOf(err) != table.CodeConflict {
+		return nil, err
+	}
+	return []task{{kind: taskDelete, workflow: workflow}}, nil
+}
+
+// endDeletion lets the id be used again. The counter of instances stays with the lane; readers learn where the living
+// ones begin.
+func (a *App) endDeletion(ctx context.Context, d *deletion) error {
+	for {
+		it, err := a.get(ctx, store.DeletedKey(d.Workflow))
+		if err != nil {
+			return err
+		}
+		err = a.put(ctx, it, store.DeletedKey(d.Workflow), store.Number{Instance: d.Last}.Encode(), 0)
+		if err == nil {
+			break
+		}
+		if table.CodeOf(err) != table.CodeConflict {
+			return err
+		}
+	}
+	if err := a.publish(ctx, events.DeletionChange{WorkflowID: d.Workflow, InternalID: d.InternalID, Author: definition.NamedUser(d.Author).AppendJSON(nil),
+		EventTime: d.Time, Stored: events.Stored{SyncTime: d.Time}}); err != nil {
+		return err
+	}
+	if _, err := a.askLane(ctx, d.Workflow, &laneAsk{revive: true}); err != nil {
+		return err
+	}
+	return a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.DeletionKey(d.Workflow)}})
+}
+
+// deletePartition deletes up to deletionStep items of a partition and tells whether more are left.
+func (a *App) deletePartition(ctx context.Context, pk string) (bool, error) {
+	page, err := a.query(ctx, table.Query{PK: pk, Limit: deletionStep, KeysOnly: true})
+	if err != nil {
+		return false, err
+	}
+	for _, it := range page.Items {
+		if err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}}); err != nil {
+			return false, err
+		}
+	}
+	return page.More, nil
+}
+
+// deleteInstance deletes an instance with all its runs: records first, heads last, so that what is left after a crash
+// is still found through the heads.
+func (a *App) deleteInstance(ctx context.Context, workflow string, instance int64) error {
+	page, err := a.query(ctx, table.Query{PK: store.InstancePK(workflow, instance)})
+	if err != nil {
+		return err
+	}
+	var heads []table.Key
+	for _, it := range page.Items {
+		id, ok := store.ParseRunKey(it.Key)
+		heads = append(heads, it.Key)
+		if !ok {
+			continue
+		}
+		h, err := store.DecodeRunHead(it.Data)
+		if err != nil {
+			return a.park(it, err)
+		}
+		for i := range 8 {
+			for {
+				more, err := a.deletePartition(ctx, store.PagePK(id, i))
+				if err != nil {
+					return err
+				}
+				if !more {
+					break
+				}
+			}
+		}
+		if _, err := a.deletePartition(ctx, store.StartPK(workflow, h.UUID)); err != nil {
+			return err
+		}
+	}
+	for _, k := range heads {
+		if err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: k}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/permit"
+	"github.com/downbeat/downbeat/core/store"
+)
+
+// runEnv is what a decision about a run is handed (engine.Env). It answers from what is loaded; what is not is noted,
+// loaded by load, and the decision taken again (P1).
+type runEnv struct {
+	a   *App
+	v   *runView
+	at  int64
+	ctl *Ctl
+
+	// Requests for permits are answered with Waiting at first and noted; load makes all of them in one write.
+	requests map[string]permit.Request
+	grants   map[string]engine.Grant
+	permits  map[string]*permit.Head
+
+	earlier map[string]*engine.Attempt
+	outside *outsideData
+	pending map[engine.Key]bool
+	pausing []string
+	lacking map[string]bool // permit heads asked for and not loaded
+}
+
+// newEnv loads what every decision about a run reads. What the tries before were given is kept: permits are held under
+// the same uuids, and the rest only saves asking twice.
+func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, error) {
+	ctl, err := a.loadCtl(ctx, store.OwnerOf(v.id.Workflow, v.body))
+	if err != nil {
+		return nil, err
+	}
+	now := a.now()
+	if v.head != nil {
+		// Time never runs backwards within a run, whatever the clocks of two machines say (P2).
+		now = max(now, v.head.Run.LastTime)
+	}
+	e := &runEnv{
+		a: a, v: v, at: max(now, v.body.CreateTime), ctl: ctl,
+		requests: map[string]permit.Request{}, grants: map[string]engine.Grant{}, permits: map[string]*permit.Head{},
+		earlier: map[string]*engine.Attempt{}, outside: newOutside(), pending: map[engine.Key]bool{}, lacking: map[string]bool{},
+	}
+	if before != nil {
+		e.grants, e.permits, e.earlier, e.outside = before.grants, before.permits, before.earlier, before.outside
+	}
+	return e, nil
+}
+
+func (e *runEnv) Now() int64 { return e.at }
+
+func (e *runEnv) MaxSteps() int { return 200 }
+
+func (e *runEnv) Breakpoint(stepID string) (bool, error) {
+	return e.ctl.HasBreakpoint(e.v.id.Workflow, stepID), nil
+}
+
+func (e *runEnv) HasRuntime(stepType string) bool { _, ok := e.a.cfg.Runtimes[stepType]; return ok }
+
+func (e *runEnv) EarlierAttempt(stepID string) (*engine.Attempt, error) {
+	if at, ok := e.earlier[stepID]; ok {
+		return at, nil
+	}
+	return nil, &engine.NeedError{Keys: []engine.Key{{Kind: engine.KeyEarlierAttempt, StepID: stepID}}}
+}
+
+func (e *runEnv) Acquire(stepUUID string, tags []engine.PermitTag) (engine.Grant, error) {
+	if g, ok := e.grants[stepUUID]; ok {
+		return g, nil
+	}
+	r := permit.Request{UUID: stepUUID, Run: permitRun(e.v.id), Tags: permitTags(tags), Since: e.waitingSince(stepUUID)}
+	e.requests[stepUUID] = r
+	e.pending[engine.Key{Kind: engine.KeyPermit, Name: stepUUID}] = true
+	return engine.Waiting, nil
+}
+
+// waitingSince is when the attempt began to wait for permits: its place in every queue.
+func (e *runEnv) waitingSince(stepUUID string) int64 {
+	for i := len(e.v.pages) - 1; i >= 0; i-- {
+		for _, at := range e.v.pages[i] {
+			if at.UUID == stepUUID && at.Times.WaitPermit != 0 {
+				return at.Times.WaitPermit
+			}
+		}
+	}
+	return e.at
+}
+
+func (e *runEnv) Blocked(stepID string, tags []engine.PermitTag) (bool, error) {
+	list := permitTags(tags)
+	for _, name := range permit.HeadsOf(list) {
+		if _, ok := e.permits[name]; !ok {
+			e.lacking[name] = true
+			e.pending[engine.Key{Kind: engine.KeyPermitState, Name: name}] = true
+		}
+	}
+	if len(e.lacking) > 0 {
+		return false, nil
+	}
+	return permit.Blocked(e.permits, list), nil
+}
+
+// unsettled are the keys that the decision asked for while it went on without them.
+func (e *runEnv) unsettled() []engine.Key {
+	keys := make([]engine.Key, 0, len(e.pending))
+	for k := range e.pending {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool {
+		if keys[i].Kind != keys[j].Kind {
+			return keys[i].Kind < keys[j].Kind
+		}
+		return keys[i].Name < keys[j].Name
+	})
+	return keys
+}
+
+// load reads the keys strongly, and makes the requests for permits that were noted.
+func (e *runEnv) load(ctx context.Context, keys []engine.Key) error {
+	for _, k := range keys {
+		switch k.Kind {
+		case engine.KeyEarlierAttempt:
+			if err := e.loadEarlier(ctx, k.StepID); err != nil {
+				return err
+			}
+		case engine.KeyPermitState:
+			e.lacking[k.Name] = true
+		case engine.KeyPermit:
+		default:
+			if err := e.outside.load(ctx, e.a, k); err != nil {
+				return err
+			}
+		}
+	}
+	if len(e.lacking) > 0 {
+		names := sortedKeys(e.lacking)
+		p, err := e.a.loadPermits(ctx, names)
+		if err != nil {
+			return err
+		}
+		for n, h := range p.heads {
+			e.permits[n] = h
+		}
+		e.lacking = map[string]bool{}
+	}
+	if len(e.requests) > 0 {
+		if err := e.acquire(ctx); err != nil {
+			return err
+		}
+	}
+	e.pending = map[engine.Key]bool{}
+	return nil
+}
+
+// acquire makes the noted requests, all in one commit of the heads concerned.
+func (e *runEnv) acquire(ctx context.Context) error {
+	var list []permit.Request
+	heads := map[string]bool{}
+	for _, uuid := range sortedKeys(e.requests) {
+		r := e.requests[uuid]
+		list = append(list, r)
+		for _, n := range permit.HeadsOf(r.Tags) {
+			heads[n] = true
+		}
+	}
+	var outcomes []permit.Outcome
+	tasks, err := e.a.movePermits(ctx, sortedKeys(heads), func(heads permit.Heads, now int64) ([]string, error) {
+		var poke []string
+		var err error
+		outcomes, poke, err = permit.Acquire(heads, list, now)
+		return poke, err
+	})
+	if err != nil {
+		return err
+	}
+	for i, r := range list {
+		e.grants[r.UUID] = engine.Waiting
+		if outcomes[i] == permit.Granted {
+			e.grants[r.UUID] = engine.Granted
+		}
+	}
+	e.requests = map[string]permit.Request{}
+	if len(tasks) > 0 {
+		// Others were served on the way; they are poked at once, whatever becomes of this decision.
+		var out []outgoing
+		for _, t := range tasks {
+			out = append(out, e.a.message(t))
+		}
+		return e.a.send(ctx, out)
+	}
+	return nil
+}
+
+// loadEarlier finds the newest attempt of a step over the earlier runs of the instance.
+func (e *runEnv) loadEarlier(ctx context.Context, stepID string) error {
+	e.earlier[stepID] = nil
+	runs := []int64{}
+	if view, ok := e.v.body.Baseline.Find(stepID); ok && view.RunID > 0 {
+		runs = append(runs, view.RunID)
+	} else {
+		for r := e.v.id.Run - 1; r >= 1; r-- {
+			runs = append(runs, r)
+		}
+	}
+	for _, r := range runs {
+		id := store.RunID{Workflow: e.v.id.Workflow, Instance: e.v.id.Instance, Run: r}
+		v, err := e.a.loadRun(ctx, id, "")
+		if err == errNoRun {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("earlier run %s: %w", id, err)
+		}
+		var newest *engine.Attempt
+		for _, at := range v.attempts() {
+			if at.StepID == stepID && (newest == nil || at.AttemptID >= newest.AttemptID) {
+				newest = at
+			}
+		}
+		if newest != nil {
+			e.earlier[stepID] = newest
+			return nil
+		}
+	}
+	return nil
+}
+
+func permitTags(tags []engine.PermitTag) []permit.Tag {
+	out := make([]permit.Tag, len(tags))
+	for i, t := range tags {
+		out[i] = permit.Tag{Name: t.Name, Limit: t.Limit}
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,225 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/lane"
+	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/table"
+)
+
+// carryOut makes of a run what a lane ordered. Everything in here may be repeated, by anybody, at any time: the number
+// is written where there is none, the head is created where it is absent, and a head that has gone further stays.
+func (a *App) carryOut(ctx context.Context, workflow string, o lane.Order) ([]task, error) {
+	id := store.RunID{Workflow: workflow, Instance: o.Instance, Run: o.Run}
+	if o.UUID != "" {
+		// The number is written before the head: whoever finds the head finds the start numbered.
+		n := store.Number{Instance: o.Instance, Run: o.Run, Rejected: o.Target == lane.Reject}
+		err := a.put(ctx, table.Item{}, store.NumberKey(workflow, o.UUID), n.Encode(), 0)
+		if err != nil && table.CodeOf(err) != table.CodeConflict {
+			return nil, err
+		}
+		if o.Run > 1 {
+			if err := a.setLatest(ctx, id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	m, err := a.moveRun(ctx, id, o.UUID, orderMove(o), maxTries)
+	if errors.Is(err, errNoRun) {
+		return nil, fmt.Errorf("run %s was ordered and has neither head nor start: %w", id, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.noteDone(workflow, o)
+	return m.tasks, nil
+}
+
+// orderMove says what an order means to a run.
+func orderMove(o lane.Order) move {
+	switch o.Target {
+	case lane.Begin:
+		return move{inputs: []engine.Input{engine.Begin{}}}
+	case lane.Reject:
+		return move{away: &engine.Away{Kind: engine.AwayRejected, By: o.By}}
+	case lane.Drop:
+		return move{away: &engine.Away{Kind: engine.AwayReplaced, By: o.By}}
+	case lane.Supersede:
+		return move{away: &engine.Away{Kind: engine.AwaySuperseded, By: o.By}}
+	case lane.Halt:
+		return move{away: &engine.Away{Kind: engine.AwayHalted, By: o.By}}
+	case lane.Cancel:
+		return move{away: &engine.Away{Kind: engine.AwayCancelled, Kill: o.Kill, User: o.User, Reason: o.Reason}}
+	case lane.Fail:
+		return move{away: &engine.Away{Kind: engine.AwayFailed}}
+	}
+	// Queue: the head is created as it is.
+	return move{create: true}
+}
+
+// lookAtLane carries out what a lane has ordered, after seeing which orders and runs are done already, and lets it
+// begin what may. It is what a poke and the sweep ask for (P14).
+func (a *App) lookAtLane(ctx context.Context, workflow string) ([]task, error) {
+	item, err := a.get(ctx, store.LaneKey(workflow))
+	if err != nil || !item.Exists() {
+		return nil, err
+	}
+	l, err := lane.Decode(item.Data)
+	if err != nil {
+		return nil, a.park(item, err)
+	}
+	ask := &laneAsk{unblocked: true}
+	if ask.ended, ask.failed, err = a.verifyRunning(ctx, workflow, l); err != nil {
+		return nil, err
+	}
+	tasks, err := a.askLane(ctx, workflow, ask)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range ask.ended {
+		tasks = append(tasks, task{kind: taskRun, workflow: workflow, run: store.RunID{Workflow: workflow, Instance: e.Instance, Run: e.Run}})
+	}
+	return tasks, nil
+}
+
+// verifyLimit is how many of the oldest runs are compared with their heads at once.
+const verifyLimit = 50
+
+// verifyRunning reads the heads of listed runs and tells which have ended without the lane knowing: the message of
+// their end was lost.
+func (a *App) verifyRunning(ctx context.Context, workflow string, l *lane.Lane) (ended, failed []lane.Entry, err error) {
+	listed := append(append([]lane.Entry(nil), l.Running[:min(len(l.Running), verifyLimit)]...), l.Queued[:min(len(l.Queued), verifyLimit)]...)
+	keys := make([]table.Key, len(listed))
+	for i, e := range listed {
+		keys[i] = store.RunKey(store.RunID{Workflow: workflow, Instance: e.Instance, Run: e.Run})
+	}
+	items, err := a.batchGet(ctx, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, it := range items {
+		if !it.Exists() {
+			continue
+		}
+		h, err := store.DecodeRunHead(it.Data)
+		if err != nil {
+			return nil, nil, a.park(it, err)
+		}
+		if h.Run.Status.Terminal() {
+			ended = append(ended, listed[i])
+			if h.Run.Failed == engine.FailedBlocking {
+				failed = append(failed, listed[i])
+			}
+		}
+	}
+	return ended, failed, nil
+}
+
+// tellLane folds the end of a run into its lane.
+func (a *App) tellLane(ctx context.Context, t task) ([]task, error) {
+	e := lane.Entry{Instance: t.run.Instance, Run: t.run.Run}
+	ask := &laneAsk{ended: []lane.Entry{e}}
+	if t.failed {
+		ask.failed = ask.ended
+	}
+	return a.askLane(ctx, t.workflow, ask)
+}
+
+// The marks of instances whose failure blocks STRICT_SEQUENTIAL. They are an index over the heads: a mark counts only
+// while the head of the instance's newest run says the same.
+
+func (a *App) markFailed(ctx context.Context, workflow string, e lane.Entry) error {
+	err := a.put(ctx, table.Item{}, store.FailedKey(workflow, e.Instance), store.Number{Instance: e.Instance, Run: e.Run}.Encode(), 0)
+	if table.CodeOf(err) == table.CodeConflict {
+		return nil
+	}
+	return err
+}
+
+// blockedInstances lists up to limit instances that block the queue. Marks that are no longer true are removed.
+func (a *App) blockedInstances(ctx context.Context, workflow string, limit int) ([]int64, error) {
+	var found []int64
+	after := ""
+	for {
+		page, err := a.query(ctx, table.Query{PK: store.FailedPK(workflow), Limit: max(limit-len(found), 1), After: after})
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range page.Items {
+			after = it.SK
+			instance, ok := store.ParseFailedKey(it.Key)
+			if !ok {
+				continue
+			}
+			latest, err := a.latestRun(ctx, workflow, instance)
+			if err != nil {
+				return nil, err
+			}
+			if latest != nil && latest.Head.Run.Failed == engine.FailedBlocking {
+				found = append(found, instance)
+				continue
+			}
+			if err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}, Cond: table.RevIs(it.Rev)}); err != nil && table.CodeOf(err) != table.CodeConflict {
+				return nil, err
+			}
+		}
+		if !page.More || len(found) >= limit {
+			return found, nil
+		}
+	}
+}
+
+// latest is the newest run of an instance with its head.
+type latest struct {
+	ID     store.RunID
+	Item   table.Item
+	Head   *store.RunHead
+	Status engine.InstanceStatus
+}
+
+// latestRun finds the newest run of an instance, nil when there is none.
+func (a *App) latestRun(ctx context.Context, workflow string, instance int64) (*latest, error) {
+	page, err := a.query(ctx, table.Query{PK: store.InstancePK(workflow, instance), Prefix: "h", Reverse: true, Limit: 1})
+	if err != nil || len(page.Items) == 0 {
+		return nil, err
+	}
+	it := page.Items[0]
+	id, ok := store.ParseRunKey(it.Key)
+	if !ok {
+		return nil, fmt.Errorf("key %s is not that of a run", it.Key)
+	}
+	h, err := store.DecodeRunHead(it.Data)
+	if err != nil {
+		return nil, a.park(it, err)
+	}
+	return &latest{ID: id, Item: it, Head: h, Status: h.Run.Status}, nil
+}
+
+// setLatest notes the newest run of an instance, for lists that read a window of instances in one batch. It is written
+// before the run's head exists: readers fall back to run 1 upwards when the head it names is missing.
+func (a *App) setLatest(ctx context.Context, id store.RunID) error {
+	key := store.LatestKey(id.Workflow, id.Instance)
+	for {
+		it, err := a.get(ctx, key)
+		if err != nil {
+			return err
+		}
+		if it.Exists() {
+			n, err := store.DecodeNumber(it.Data)
+			if err != nil {
+				return a.park(it, err)
+			}
+			if n.Run >= id.Run {
+				return nil
+			}
+		}
+		err = a.put(ctx, it, key, store.Number{Instance: id.Instance, Run: id.Run}.Encode(), 0)
+		if table.CodeOf(err) != table.CodeConflict {
+			return err
+		}
+	}
+}

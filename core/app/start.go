@@ -1,0 +1,286 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/fault"
+	"github.com/downbeat/downbeat/core/lane"
+	"github.com/downbeat/downbeat/core/request"
+	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/events"
+)
+
+// Started is the answer to a start or restart.
+type Started struct {
+	WorkflowID    string
+	Version       int64
+	Instance, Run int64
+	UUID          string
+	// Duplicated: the request id was used before. Rejected: the run was refused by its strategy and is STOPPED.
+	Duplicated, Rejected bool
+}
+
+// loadBody reads the body of a run, which is immutable.
+func (a *App) loadBody(ctx context.Context, id store.RunID, uuid string) (*engine.Body, error) {
+	key := store.StartKey(id.Workflow, uuid)
+	// The number is part of the cache key: it is not in the item, and is given once.
+	cacheKey := fmt.Sprintf("%s %d %d", key, id.Instance, id.Run)
+	if b, ok := a.cache.get(cacheKey); ok {
+		return b.(*engine.Body), nil
+	}
+	item, err := a.get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if !item.Exists() {
+		return nil, errNoRun
+	}
+	data, err := a.bodies.Fetch(ctx, item.Data)
+	if err != nil {
+		return nil, err
+	}
+	internalID, version, err := store.BodyVersion(data)
+	if err != nil {
+		return nil, a.park(item, err)
+	}
+	var workflow *definition.Workflow
+	if version != 0 {
+		vs, err := a.versions(ctx, id.Workflow, internalID, []int64{version})
+		if err != nil {
+			return nil, err
+		}
+		if vs[0] == nil {
+			return nil, fmt.Errorf("version %d of workflow %s, which run %s was started with, is gone", version, id.Workflow, id)
+		}
+		workflow = vs[0].Workflow
+	}
+	b, err := store.DecodeBody(data, workflow, id)
+	if err != nil {
+		return nil, a.park(item, err)
+	}
+	a.cache.put(cacheKey, b, 3*len(data)+2000)
+	return b, nil
+}
+
+// Start starts a version of a workflow: it plans the run, stores it under its request id and has the lane number it.
+// The answer comes as soon as the number is safe; what follows happens meanwhile.
+func (a *App) Start(ctx context.Context, workflow, version, caller string, r engine.StartRequest) (*Started, error) {
+	ctl, err := a.loadCtl(ctx, workflow)
+	if err != nil {
+		return nil, err
+	}
+	n, err := definition.ResolveVersion(ctl.Control, workflow, version)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.Version(ctx, ctl.Control, n)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return nil, definition.MissingVersion(workflow, n)
+	}
+	if err := checkTrigger(ctl.Control, v, &r); err != nil {
+		return nil, err
+	}
+	if r.Initiator.Type == engine.Manual {
+		r.Initiator.User = caller
+	}
+	if r.RequestID == "" {
+		r.RequestID = a.cfg.IDs.NewUUID()
+	}
+	if r.GroupInfo == 0 {
+		r.GroupInfo = a.set.MaxGroups
+	}
+	env := a.newPlanEnv(ctx, workflow)
+	var body *engine.Body
+	for round := 0; ; round++ {
+		body, err = engine.PlanStart(engine.Version{
+			InternalID: ctl.Control.InternalID, VersionID: n, Workflow: v.Workflow, Properties: engine.PropertiesOf(&ctl.Control.Properties),
+		}, r, env)
+		if again, err2 := env.again(ctx, err, round); err2 != nil {
+			return nil, err2
+		} else if !again {
+			break
+		}
+	}
+	started, err := a.number(ctx, body, 0)
+	if err != nil {
+		return nil, err
+	}
+	started.Version = n
+	return started, nil
+}
+
+// checkTrigger applies the rules for starts that a trigger asked for (engine.md 2 of Maestro's contract).
+func checkTrigger(ctl *definition.Control, v *definition.Version, r *engine.StartRequest) error {
+	t := r.Initiator.Type
+	if t != engine.TimeTriggered && t != engine.Signalled {
+		return nil
+	}
+	id := v.Metadata.VersionID
+	if ctl.ActiveVersion != id {
+		return fault.New(fault.BadRequest, "version [%d] of workflow [%s] is not active: a trigger starts active versions only", id, ctl.WorkflowID)
+	}
+	known := false
+	for _, uuid := range definition.TriggerUUIDs(v.Workflow, t == engine.TimeTriggered) {
+		known = known || uuid == r.Initiator.TriggerUUID
+	}
+	if !known {
+		return fault.New(fault.Conflict, "trigger uuid [%s] does not belong to version [%d] of workflow [%s]", r.Initiator.TriggerUUID, id, ctl.WorkflowID)
+	}
+	if t == engine.TimeTriggered && ctl.Properties.TimeTriggersDisabled() || t == engine.Signalled && ctl.Properties.SignalTriggersDisabled() {
+		return fault.New(fault.UnprocessableEntity, "triggers of this kind are disabled in the properties of workflow [%s]", ctl.WorkflowID)
+	}
+	return nil
+}
+
+// Restart makes a new run of an instance from its newest, terminal one.
+//
+// With overrides the steps that they name get those params, in whatever part of the run they lie.
+func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartRequest, overrides ...engine.StepParams) (*Started, error) {
+	if r.RequestID == "" {
+		r.RequestID = a.cfg.IDs.NewUUID()
+	}
+	env := a.newPlanEnv(ctx, prev.ID().Workflow)
+	var body *engine.Body
+	for round := 0; ; round++ {
+		var err error
+		body, err = engine.PlanRestart(prev.State(), r, env)
+		if again, err2 := env.again(ctx, err, round); err2 != nil {
+			return nil, err2
+		} else if !again {
+			break
+		}
+	}
+	body.RestartConfig.StepRestartParams = append(body.RestartConfig.StepRestartParams, overrides...)
+	started, err := a.number(ctx, body, prev.ID().Instance)
+	if err != nil {
+		return nil, err
+	}
+	started.Version = body.VersionID
+	if started.Duplicated {
+		started.Instance, started.Run = prev.ID().Instance, 0
+	}
+	return started, nil
+}
+
+// number stores a planned run and has the lane number it. The start item is the truth of the start (P12): without a
+// number nobody was answered, and whoever asks with the same request id finishes it.
+func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*Started, error) {
+	wf := body.WorkflowID
+	out := &Started{WorkflowID: wf, UUID: body.UUID}
+	data, err := store.EncodeBody(body)
+	if err != nil {
+		return nil, err
+	}
+	// The instance is not known yet: large bodies of starts lie under the start's own name.
+	kept, err := a.bodies.Keep(ctx, fmt.Sprintf("%s/%d/start", wf, body.InternalID), data)
+	if err != nil {
+		return nil, err
+	}
+	for try := 0; ; try++ {
+		err = a.put(ctx, table.Item{}, store.StartKey(wf, body.UUID), kept, 0)
+		if code := table.CodeOf(err); code != table.CodeUnknown && code != table.CodeThrottled || try == maxTries {
+			break
+		}
+		if err := a.backOff(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+	failed := body.StartFailure != nil
+	if table.CodeOf(err) == table.CodeConflict {
+		n, err := a.get(ctx, store.NumberKey(wf, body.UUID))
+		if err != nil {
+			return nil, err
+		}
+		if n.Exists() {
+			out.Duplicated = true
+			return out, nil
+		}
+		// Somebody stored this start and was never answered. Its body stands, this one's is forgotten.
+		if failed, instance, err = a.storedStart(ctx, wf, body.UUID); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	ask := &laneAsk{arrival: &lane.Arrival{UUID: body.UUID, Instance: instance, Failed: failed}}
+	tasks, err := a.askLane(ctx, wf, ask)
+	if errors.Is(err, errAskAgain) {
+		// Another caller with the same request id is being numbered in the same commit: it is the one who is answered.
+		out.Duplicated = true
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.Instance, out.Run, out.Rejected = ask.result.Instance, ask.result.Run, ask.result.Rejected
+	if instance != 0 {
+		// The failure of the run before no longer blocks: this run is judged in its place.
+		tasks = append(tasks, task{kind: taskSupersede, workflow: wf, run: store.RunID{Workflow: wf, Instance: instance, Run: out.Run - 1}})
+	}
+	if err := a.settleSoon(ctx, tasks); err != nil {
+		a.log.Warn("what follows from a start is left to the sweep", "workflow", wf, "uuid", body.UUID, "error", err)
+	}
+	return out, nil
+}
+
+// storedStart tells of a start that was stored by an earlier try whether it is kept as failed, and which instance it
+// restarts.
+func (a *App) storedStart(ctx context.Context, workflow, uuid string) (failed bool, instance int64, err error) {
+	item, err := a.get(ctx, store.StartKey(workflow, uuid))
+	if err != nil {
+		return false, 0, err
+	}
+	data, err := a.bodies.Fetch(ctx, item.Data)
+	if err != nil {
+		return false, 0, err
+	}
+	failed, instance, err = store.BodyOfStart(data)
+	if err != nil {
+		return false, 0, a.park(item, err)
+	}
+	return failed, instance, nil
+}
+
+// supersede notes on a FAILED run that a later run of its instance exists, and takes its mark away.
+func (a *App) supersede(ctx context.Context, id store.RunID) ([]task, error) {
+	m, err := a.moveRun(ctx, id, "", move{supersede: true}, maxTries)
+	if err != nil {
+		return nil, err
+	}
+	err = a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.FailedKey(id.Workflow, id.Instance)}})
+	return m.tasks, err
+}
+
+// StartFromEvent starts a run that an event asked for: exactly one per request id, however often it is delivered.
+func (a *App) StartFromEvent(ctx context.Context, s events.Start) error {
+	r, err := request.Start(s.Body, a.now())
+	if err != nil {
+		return a.refuseStart(s, err)
+	}
+	r.RequestID = s.RequestID
+	version := s.Version
+	if version == "" {
+		version = "active"
+	}
+	_, err = a.Start(ctx, s.Workflow, version, s.Source, *r)
+	if err == nil || fault.CodeOf(err) == fault.InternalError {
+		return err
+	}
+	return a.refuseStart(s, err)
+}
+
+// refuseStart ends an event's start that can never succeed: the caller is gone, so the log is told, and the message is
+// not kept.
+func (a *App) refuseStart(s events.Start, err error) error {
+	a.count(CountRefused, 1)
+	a.log.Error("event does not start a run", "workflow", s.Workflow, "request_id", s.RequestID, "source", s.Source, "error", err)
+	return nil
+}

@@ -1,0 +1,186 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/lane"
+	"github.com/downbeat/downbeat/core/queue"
+	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/events"
+)
+
+// taskKind is what is to be done after a commit.
+type taskKind uint8
+
+const (
+	taskOrder     taskKind = iota // carry out an order of a lane
+	taskLane                      // look at a lane
+	taskRun                       // look at a run
+	taskEnded                     // tell the lane that a run has ended
+	taskRelease                   // free permits of ended attempts
+	taskPublish                   // publish a run's status events
+	taskWork                      // have `execute` start, poll or stop an attempt
+	taskPermit                    // look at a permit head
+	taskDelete                    // go on deleting a workflow
+	taskSupersede                 // note on a failed run that a later one exists
+)
+
+const (
+	workStart = events.WorkStart
+	workPoll  = events.WorkPoll
+	workStop  = events.WorkStop
+)
+
+// task is something that follows from a commit. Every task can be derived again from the stored state, so losing one
+// delays and never breaks (P7).
+type task struct {
+	kind        taskKind
+	workflow    string
+	order       lane.Order
+	run         store.RunID
+	failed      bool
+	uuids       []string
+	heads       []string // permit heads of the released attempts
+	correlation string
+	work        events.Work
+	permit      string
+	delay       int64 // milliseconds; not before
+	timer       bool
+}
+
+func workTask(id store.RunID, op string, at *engine.Attempt) task {
+	return task{kind: taskWork, workflow: id.Workflow, run: id, work: events.Work{
+		Op: op, Workflow: id.Workflow, Instance: id.Instance, Run: id.Run, Step: at.StepID, Attempt: at.AttemptID, UUID: at.UUID,
+	}}
+}
+
+// settle does what follows from a commit: here while the budget lasts, else through Defer or as pokes. Work for
+// `execute` always goes through its queue: that function has other permissions.
+func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) error {
+	var messages []outgoing
+	deadline := a.now() + budget.Milliseconds()
+	for len(tasks) > 0 {
+		t := tasks[0]
+		tasks = tasks[1:]
+		if t.kind == taskWork || t.delay > 0 {
+			messages = append(messages, a.message(t))
+			continue
+		}
+		if a.now() >= deadline {
+			messages = append(messages, a.message(t))
+			continue
+		}
+		more, err := a.do(ctx, t)
+		if err != nil {
+			// The state that the task follows from is committed. Its due time brings it back; the poke only sooner.
+			a.log.Debug("task is left to a poke", "task", t.kind, "workflow", t.workflow, "error", err)
+			messages = append(messages, a.message(t))
+			continue
+		}
+		tasks = append(tasks, more...)
+	}
+	return a.send(ctx, messages)
+}
+
+// settleSoon has the tasks done outside the caller's request where that is possible.
+func (a *App) settleSoon(ctx context.Context, tasks []task) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	if a.cfg.Defer == nil {
+		return a.settle(ctx, tasks, 50*time.Millisecond)
+	}
+	a.cfg.Defer(func(ctx context.Context) {
+		if err := a.settle(ctx, tasks, a.set.InlineBudget); err != nil {
+			a.log.Warn("follow-up is left to the sweep", "error", err)
+		}
+	})
+	return nil
+}
+
+// do does one task and returns those that follow from it.
+func (a *App) do(ctx context.Context, t task) ([]task, error) {
+	switch t.kind {
+	case taskOrder:
+		return a.carryOut(ctx, t.workflow, t.order)
+	case taskLane:
+		return a.lookAtLane(ctx, t.workflow)
+	case taskRun:
+		m, err := a.moveRun(ctx, t.run, "", move{}, maxTries)
+		if errors.Is(err, errNoRun) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return m.tasks, nil
+	case taskEnded:
+		return a.tellLane(ctx, t)
+	case taskRelease:
+		return a.releasePermits(ctx, t)
+	case taskPublish:
+		return a.publishRun(ctx, t.run)
+	case taskPermit:
+		return a.lookAtPermit(ctx, t.permit)
+	case taskDelete:
+		return a.goOnDeleting(ctx, t.workflow)
+	case taskSupersede:
+		return a.supersede(ctx, t.run)
+	}
+	return nil, fmt.Errorf("task %d is not one to be done here", t.kind)
+}
+
+// outgoing is a message with its queue.
+type outgoing struct {
+	queue queue.Name
+	msg   queue.Message
+}
+
+// message is the poke that stands for a task. It names whom to look at; what to do follows from the state found there.
+func (a *App) message(t task) outgoing {
+	m := queue.Message{Group: t.workflow, Delay: time.Duration(t.delay) * time.Millisecond}
+	if m.Delay > queue.MaxDelay {
+		m.Delay = queue.MaxDelay
+	}
+	switch t.kind {
+	case taskWork:
+		m.Body = t.work.Encode()
+		return outgoing{queue.Execute, m}
+	case taskOrder, taskLane:
+		m.Body = events.Poke{Kind: events.PokeLane, Workflow: t.workflow}.Encode()
+	case taskPermit:
+		m.Body = permitPoke(t.permit).Encode()
+	case taskDelete:
+		m.Body = events.Poke{Kind: events.PokeDelete, Workflow: t.workflow}.Encode()
+	default:
+		m.Body = events.Poke{Kind: events.PokeRun, Workflow: t.run.Workflow, Instance: t.run.Instance, Run: t.run.Run}.Encode()
+	}
+	return outgoing{queue.Advance, m}
+}
+
+// send sends messages, grouped by queue, each distinct one once.
+func (a *App) send(ctx context.Context, out []outgoing) error {
+	for _, name := range queue.Names() {
+		var msgs []queue.Message
+		seen := map[string]bool{}
+		for _, o := range out {
+			id := o.msg.Delay.String() + string(o.msg.Body)
+			if o.queue == name && !seen[id] {
+				seen[id] = true
+				msgs = append(msgs, o.msg)
+			}
+		}
+		if len(msgs) == 0 {
+			continue
+		}
+		a.count(CountSends, float64(len(msgs)))
+		if err := a.cfg.Queue.Send(ctx, name, msgs); err != nil {
+			return fmt.Errorf("send to %s: %w", name, err)
+		}
+	}
+	return nil
+}

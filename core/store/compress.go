@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/downbeat/downbeat/core/blob"
+)
+
+// Forms of a kept body, its first byte.
+const (
+	formPlain = 'p' // the bytes as they are
+	formZstd  = 'z' // compressed
+	formBlob  = 'b' // the key in the Blob store, where it lies compressed
+)
+
+// BlobThreshold is above how many bytes, compressed, a body goes to the Blob store: an item of the table may have
+// 400 KB in all.
+const BlobThreshold = 300 << 10
+
+// plainBelow is up to how many bytes compression is not worth its header.
+const plainBelow = 256
+
+// Bodies keeps bodies: compressed, in the item itself or, when large, under their content hash in the Blob store.
+type Bodies struct {
+	blobs blob.Store
+	enc   *zstd.Encoder
+	dec   *zstd.Decoder
+}
+
+// maxBody bounds what a corrupt header can ask for when a body is decompressed.
+const maxBody = 64 << 20
+
+// NewBodies makes the keeper of bodies.
+func NewBodies(blobs blob.Store) (*Bodies, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(256<<10))
+	if err != nil {
+		return nil, err
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxBody))
+	if err != nil {
+		return nil, err
+	}
+	return &Bodies{blobs: blobs, enc: enc, dec: dec}, nil
+}
+
+// Keep gives the form of data that is stored in an item. Large data is put into the Blob store first, under
+// <owner>/<hash>, so that it can be deleted with its owner.
+func (b *Bodies) Keep(ctx context.Context, owner string, data []byte) ([]byte, error) {
+	if len(data) < plainBelow {
+		return append([]byte{formPlain}, data...), nil
+	}
+	out := b.enc.EncodeAll(data, append(make([]byte, 0, len(data)/2+64), formZstd))
+	if len(out) <= BlobThreshold {
+		return out, nil
+	}
+	sum := sha256.Sum256(data)
+	key := owner + "/" + hex.EncodeToString(sum[:])
+	if err := b.blobs.Put(ctx, key, out[1:]); err != nil {
+		return nil, fmt.Errorf("body of %s: %w", owner, err)
+	}
+	return append([]byte{formBlob}, key...), nil
+}
+
+// Fetch gives back what Keep was given.
+func (b *Bodies) Fetch(ctx context.Context, stored []byte) ([]byte, error) {
+	if len(stored) == 0 {
+		return nil, errors.New("body is empty")
+	}
+	form, rest := stored[0], stored[1:]
+	switch form {
+	case formPlain:
+		return rest, nil
+	case formZstd:
+		return b.dec.DecodeAll(rest, nil)
+	case formBlob:
+		data, err := b.blobs.Get(ctx, string(rest))
+		if err != nil {
+			return nil, fmt.Errorf("body %s: %w", rest, err)
+		}
+		return b.dec.DecodeAll(data, nil)
+	}
+	return nil, fmt.Errorf("body has the unknown form %q", form)
+}

@@ -1,0 +1,297 @@
+// Package localstack is AWS on one machine in one process: it wires the handlers that run as Lambda functions over
+// embedded adapters, feeds them from local queues, sweeps once a minute, and serves the REST API. With a data folder
+// everything that was acknowledged survives kill -9; without one nothing outlives the process.
+package localstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/downbeat/downbeat/core/api"
+	"github.com/downbeat/downbeat/core/app"
+	"github.com/downbeat/downbeat/core/blob"
+	"github.com/downbeat/downbeat/core/bus"
+	"github.com/downbeat/downbeat/core/clock"
+	"github.com/downbeat/downbeat/core/queue"
+	"github.com/downbeat/downbeat/core/step"
+	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/localstack/bolttable"
+	"github.com/downbeat/downbeat/localstack/fileblob"
+	"github.com/downbeat/downbeat/localstack/localbus"
+	"github.com/downbeat/downbeat/localstack/localqueue"
+	"github.com/downbeat/downbeat/localstack/memtable"
+	"github.com/downbeat/downbeat/localstack/sysclock"
+)
+
+// Config says how a local server runs.
+type Config struct {
+	// Addr is where it listens. Default 127.0.0.1:8080; port 0 takes a free one.
+	Addr string
+	// Data is the folder of everything durable; ignored with Memory. Default .downbeat.
+	Data string
+	// Memory keeps everything in memory.
+	Memory bool
+	// HTTPAllow are the hosts that steps of type Http may call. Empty blocks all of them.
+	HTTPAllow []string
+	// EventsLog, if set, is a file to which every published status event is appended as a JSON line.
+	EventsLog string
+	// Subscribe, if set, is called with every published status event.
+	Subscribe func(event []byte)
+	// Log receives what the server has to say. Default: nothing.
+	Log *slog.Logger
+	// Metrics counts; default: nothing.
+	Metrics app.Metrics
+	// Table, if set, replaces the embedded table, and Clock the system's (benchmarks with simulated latencies).
+	Table table.Table
+	Clock clock.Clock
+	// Version is told by the API.
+	Version string
+}
+
+func (c *Config) validate() error {
+	if c.Addr == "" {
+		c.Addr = "127.0.0.1:8080"
+	}
+	if c.Data == "" {
+		c.Data = ".downbeat"
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		return fmt.Errorf("address %q must have the form host:port", c.Addr)
+	}
+	return nil
+}
+
+// Server is a running local server.
+type Server struct {
+	App     *app.App
+	Queue   *localqueue.Queue
+	cfg     Config
+	http    *http.Server
+	url     string
+	cancel  context.CancelFunc
+	workers *workers
+	wg      sync.WaitGroup
+	closers []io.Closer
+	failed  chan error
+}
+
+// visibility is how long a received message is hidden while it is handled.
+const visibility = time.Minute
+
+// receivers are how many goroutines take messages from each queue.
+var receivers = map[queue.Name]int{queue.Advance: 4, queue.Execute: 64, queue.Complete: 1, queue.Trigger: 2}
+
+// Start opens the store, resumes what was running, and serves. Errors tell what is in the way: a port or a data folder
+// in use, a folder that cannot be written.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, failed: make(chan error, 1)}
+	// The port comes first: a second server on the same port must not disturb the first one's data.
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("address %s is in use: is another server running? choose another with --addr", cfg.Addr)
+		}
+		return nil, fmt.Errorf("cannot listen on %s: %w", cfg.Addr, err)
+	}
+	s.url = "http://" + listener.Addr().String()
+	if err := s.open(ctx); err != nil {
+		_ = listener.Close()
+		s.closeAll()
+		return nil, err
+	}
+	handler, err := api.New(api.Config{App: s.App, Log: cfg.Log, Version: cfg.Version})
+	if err != nil {
+		_ = listener.Close()
+		s.closeAll()
+		return nil, err
+	}
+	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		if err := s.http.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	return s, nil
+}
+
+func (s *Server) open(parent context.Context) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	s.cancel = cancel
+	cfg := s.cfg
+	sys := sysclock.New()
+	var clk clock.Clock = sys
+	if cfg.Clock != nil {
+		clk = cfg.Clock
+	}
+	tbl := cfg.Table
+	var blobs blob.Store
+	var durable *bolttable.Table
+	switch {
+	case cfg.Memory || cfg.Table != nil:
+		if tbl == nil {
+			tbl = memtable.New()
+		}
+		blobs = fileblob.Memory()
+	default:
+		if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
+			return fmt.Errorf("data folder %s: %w", cfg.Data, err)
+		}
+		t, err := bolttable.Open(filepath.Join(cfg.Data, "table.db"))
+		if err != nil {
+			return fmt.Errorf("data folder %s: %w", cfg.Data, err)
+		}
+		s.closers = append(s.closers, t)
+		tbl, durable = t, t
+		if blobs, err = fileblob.Open(filepath.Join(cfg.Data, "blobs")); err != nil {
+			return fmt.Errorf("data folder %s: %w", cfg.Data, err)
+		}
+	}
+	q, err := localqueue.New(localqueue.Config{Clock: clk, Durable: durable})
+	if err != nil {
+		return err
+	}
+	s.Queue = q
+	s.closers = append(s.closers, q)
+	publish := cfg.EventsLog != "" || cfg.Subscribe != nil
+	var publisher bus.Publisher
+	if publish {
+		b, err := localbus.New(localbus.Config{File: cfg.EventsLog, Subscribe: cfg.Subscribe})
+		if err != nil {
+			return fmt.Errorf("events log %s: %w", cfg.EventsLog, err)
+		}
+		s.closers = append(s.closers, b)
+		publisher = b
+	}
+	s.workers = startWorkers(ctx, 4)
+	s.App, err = app.New(app.Config{
+		Table: tbl, Queue: q, Blob: blobs, Bus: publisher, Clock: clk, IDs: sys,
+		Runtimes: step.Runtimes(step.Config{HTTPAllow: cfg.HTTPAllow}),
+		Log:      cfg.Log, Metrics: cfg.Metrics,
+		Settings: app.Settings{Publish: publish},
+		Defer:    s.workers.add,
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range queue.Names() {
+		for range receivers[name] {
+			s.wg.Add(1)
+			go func() {
+				defer s.wg.Done()
+				s.receive(ctx, name)
+			}()
+		}
+	}
+	// The queues were lost with the last process, their facts were not: everything that is not at rest is looked at.
+	if err := s.App.Recover(ctx); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		s.sweep(ctx, clk)
+	}()
+	return nil
+}
+
+// receive is what an event source mapping does.
+func (s *Server) receive(ctx context.Context, name queue.Name) {
+	batch := queue.MaxBatch
+	if name == queue.Complete {
+		batch = 100
+	}
+	if name == queue.Execute {
+		batch = 1
+	}
+	for ctx.Err() == nil {
+		got, err := s.Queue.Receive(ctx, name, batch, visibility)
+		if err != nil {
+			return
+		}
+		if len(got) == 0 {
+			continue
+		}
+		again := map[string]bool{}
+		for _, r := range s.App.HandleBatch(ctx, name, got) {
+			again[r] = true
+		}
+		var done []string
+		for _, d := range got {
+			if !again[d.Receipt] {
+				done = append(done, d.Receipt)
+				continue
+			}
+			// A second in place of the visibility time-out: on one machine nobody else holds the message.
+			if err := s.Queue.Release(ctx, name, d.Receipt, time.Second); err != nil {
+				s.cfg.Log.Warn("message cannot be released", "queue", name, "error", err)
+			}
+		}
+		if err := s.Queue.Delete(ctx, name, done); err != nil {
+			s.cfg.Log.Warn("messages cannot be deleted", "queue", name, "error", err)
+		}
+	}
+}
+
+// sweep runs once a minute, as the schedule does.
+func (s *Server) sweep(ctx context.Context, clk clock.Clock) {
+	for ctx.Err() == nil {
+		now := time.UnixMilli(clk.Now())
+		next := now.Truncate(time.Minute).Add(time.Minute)
+		if err := clk.Sleep(ctx, next.Sub(now)); err != nil {
+			return
+		}
+		if err := s.App.Sweep(ctx, next.UnixMilli()); err != nil {
+			s.cfg.Log.Error("sweep", "error", err)
+		}
+	}
+}
+
+// URL is the base address, such as http://127.0.0.1:8080.
+func (s *Server) URL() string { return s.url }
+
+// Failed tells when the server stops serving on its own.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Close stops taking requests, lets those being handled end, and closes the store.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	return errors.Join(err, s.closeAll())
+}
+
+func (s *Server) closeAll() error {
+	if s.workers != nil {
+		s.workers.close()
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.wg.Wait()
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i].Close())
+	}
+	return errors.Join(errs...)
+}
