@@ -170,6 +170,9 @@ func (r reader) convert(n ast.Node, depth int) (Node, error) {
 		r.flow = r.flow || n.IsFlowStyle
 		out := Node{Kind: List, Items: make([]Node, 0, len(n.Values))}
 		for _, v := range n.Values {
+			if pair, ok := v.(*ast.MappingNode); ok && r.flow && !pair.IsFlowStyle && len(pair.Values) == 1 {
+				v = pair.Values[0] // `[a: b]` is a list of a map
+			}
 			item, err := r.convert(v, depth+1)
 			if err != nil {
 				return Node{}, err
