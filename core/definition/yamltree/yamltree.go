@@ -64,8 +64,13 @@ func (n *Node) Get(key string) (Node, bool) {
 	return Node{}, false
 }
 
-// maxDepth bounds nesting, which bounds the stack.
-const maxDepth = 200
+const (
+	// maxDepth bounds nesting, which bounds the stack.
+	maxDepth = 200
+	// maxKeys bounds the keys of a document, as the time of the library grows with the square of the keys
+	// of a map. A create request of 256 KB has room for fewer.
+	maxKeys = 16000
+)
 
 // ErrEmpty is a text without a document.
 var ErrEmpty = errors.New("the document is empty")
@@ -109,8 +114,28 @@ func parse(src []byte) (file *ast.File, err error) {
 // also refuses what the library would take: a tab as indentation, and nesting that is too deep.
 func firstDocument(text string) (string, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
-	depth := 0
+	depth, keys, dashes := 0, 0, 0
 	for i := 0; i < len(text); i++ {
+		last := i+1 == len(text) || text[i+1] == ' ' || text[i+1] == '\n' || text[i+1] == '\r' || text[i+1] == '\t'
+		switch text[i] {
+		case ':':
+			if last {
+				if keys++; keys > maxKeys {
+					return "", fmt.Errorf("the document has more than %d keys", maxKeys)
+				}
+			}
+		case '-', '?':
+			if last {
+				dashes++
+			}
+		case ' ':
+			continue
+		}
+		if text[i] != '-' && text[i] != '?' {
+			dashes = 0
+		} else if dashes > maxDepth {
+			return "", errors.New("the document is nested too deeply")
+		}
 		switch text[i] {
 		case '[', '{':
 			if depth++; depth > 10*maxDepth {

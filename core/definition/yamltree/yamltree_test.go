@@ -44,7 +44,7 @@ func TestScalars(t *testing.T) { // workflow-definition.md 8.1
 func TestRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "  ", "# only a comment", "9223372036854775808", ".inf", "-.inf", ".nan", "1e400", "@x", "'a", "{x: - a}", "a: b: c",
-		"workflow:\n\tid: x", "workflow: {id: x", "workflow:\n  id: x\n jobs: [", "{a: 'b}", "\xff", strings.Repeat("[", 5000),
+		"workflow:\n\tid: x", "workflow: {id: x", "workflow:\n  id: x\n jobs: [", "{a: 'b}", "\xff", strings.Repeat("[", 5000), strings.Repeat("- ", 50000), strings.Repeat("a: b\n", 50000), strings.Repeat("? ", 50000),
 	} {
 		if n, err := Parse([]byte(text)); err == nil {
 			t.Errorf("%q is accepted as %s", text, n.AppendJSON(nil))
