@@ -105,3 +105,14 @@ func (r *Resolved) setTag(tag param.Tag) {
 	}
 	r.Tags = append(r.Tags, tag)
 }
+
+// Params makes the lookup that definition.DryRun and definition.Enrich need.
+func Params(lookup Lookup) definition.TemplateParams {
+	return func(step *definition.Step, workflowVersion string) (*param.Definitions, error) {
+		r, err := Resolve(step, VersionFor(step.SubTypeVersion, workflowVersion), lookup)
+		if err != nil {
+			return nil, err
+		}
+		return r.Params, nil
+	}
+}
