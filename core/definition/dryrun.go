@@ -81,7 +81,7 @@ func dryRunParams(ctx context.Context, w *Workflow, in DryRunInput) (*param.Para
 	for name, d := range defs.All() {
 		params.Set(name, &param.Param{Definition: *d})
 	}
-	scope := param.Scope{Env: in.env(w), Own: params}
+	scope := param.Scope{Env: in.env(w), Own: params, Workflow: &param.Params{}}
 	return params, scope.EvaluateAll(ctx)
 }
 
@@ -111,7 +111,7 @@ func dryRunTimeout(ctx context.Context, w *Workflow, in DryRunInput, params *par
 	}
 	t := *w.Timeout
 	if t.HasParams() {
-		scope := param.Scope{Env: in.env(w), Workflow: params}
+		scope := param.Scope{Env: in.env(w), Workflow: params, Own: params}
 		text, err := scope.Interpolate(ctx, "timeout", t.Text)
 		if err != nil {
 			return err
