@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/downbeat/downbeat/core/definition/cron"
+	"github.com/downbeat/downbeat/core/sel"
 	"github.com/downbeat/downbeat/core/wire"
 )
 
@@ -252,4 +255,63 @@ func readAlertType(v wire.Node) *AlertType {
 		return true
 	})
 	return a
+}
+
+// ForRun is the run's copy of the alerting (workflow-definition.md 4.4): every e-mail is interpolated, and
+// the target completion time is computed. What cannot be computed stays as it is. value gives evaluated
+// workflow params; a nil receiver gives nil.
+func (a *Alerting) ForRun(interpolate func(text string) (string, error), value func(name string) (sel.Value, bool)) *Alerting {
+	if a == nil {
+		return nil
+	}
+	run := *a
+	if a.Emails != nil {
+		run.Emails = make([]string, len(a.Emails))
+		for i, text := range a.Emails {
+			run.Emails[i] = text
+			if out, err := interpolate(text); err == nil {
+				run.Emails[i] = out
+			}
+		}
+	}
+	if a.TCT != nil {
+		if ts, ok := a.TCT.completion(value); ok {
+			tct := *a.TCT
+			tct.CompletedByTS = &ts
+			run.TCT = &tct
+		}
+	}
+	return &run
+}
+
+// completion is the target completion time in epoch milliseconds: the hour's last second of the run date,
+// or some minutes after the run's time.
+func (t *TCT) completion(value func(name string) (sel.Value, bool)) (int64, bool) {
+	switch {
+	case t.CompletedByTS != nil:
+		return *t.CompletedByTS, true
+	case t.DurationMinutes != nil:
+		ts, ok := value("RUN_TS")
+		return ts.AsLong() + *t.DurationMinutes*60_000, ok && ts.Type() == sel.TypeLong
+	case t.CompletedByHour != nil:
+		zone, ok := value("WORKFLOW_CRON_TIMEZONE")
+		id := zone.AsString()
+		if t.TZ != nil {
+			id, ok = *t.TZ, true
+		}
+		date, dated := value("TARGET_RUN_DATE")
+		if !ok || !dated {
+			return 0, false
+		}
+		loc, err := cron.Zone(id)
+		if err != nil {
+			return 0, false
+		}
+		day, err := time.ParseInLocation("20060102", date.AsString(), loc)
+		if err != nil {
+			return 0, false
+		}
+		return day.UnixMilli() + *t.CompletedByHour*3600_000 - 1000, true
+	}
+	return 0, false
 }

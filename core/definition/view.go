@@ -15,6 +15,15 @@ type VersionView struct {
 	Extras  *EnrichedExtras // nil unless asked for
 }
 
+// InlineView is the body of a loop read as a definition by the id of its inline workflow: with the
+// properties of the workflow that holds the loop, and as if the version were the only one. parent is the
+// control of the workflow that is not inline itself.
+func InlineView(parent *Control, inlineID string, version int64, body *Workflow) *VersionView {
+	c := *parent
+	c.ActiveVersion, c.LatestVersion = version, version
+	return &VersionView{Control: &c, Version: &Version{Metadata: Metadata{WorkflowID: inlineID, VersionID: version}, Workflow: body}}
+}
+
 // EnrichedExtras are computed for a reader; nothing of it is stored.
 type EnrichedExtras struct {
 	// WorkflowParams is the JSON of the merged, unevaluated params of the workflow.

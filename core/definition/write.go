@@ -436,8 +436,10 @@ func (m *Metadata) AppendJSON(out []byte) []byte {
 	w := newWriter(out)
 	w.Str("workflow_id", m.WorkflowID)
 	w.Long("workflow_version_id", m.VersionID)
-	w.Long("create_time", m.CreateTime)
-	w.Append("version_author", m.VersionAuthor)
+	if m.CreateTime != 0 { // nobody pushed the body of a loop by itself
+		w.Long("create_time", m.CreateTime)
+		w.Append("version_author", m.VersionAuthor)
+	}
 	if m.GitInfo != nil {
 		w.Append("git_info", m.GitInfo)
 	}
