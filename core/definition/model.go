@@ -138,7 +138,6 @@ type TimeTrigger struct {
 	Timezone      *string // nil and "": UTC
 	FuzzyMaxDelay *ParsableLong
 	Interval      *string // INTERVAL
-	Start         *int64  // INTERVAL: epoch milliseconds
 }
 
 // SignalTrigger starts the active version when instances of all its signals have arrived.

@@ -29,6 +29,10 @@ func TestScalars(t *testing.T) { // workflow-definition.md 8.1
 		{"a: 1\n...\n: [", `{"a":1}`},
 		{`{"a": {"b": [true, null, "x"]}}`, `{"a":{"b":[true,null,"x"]}}`},
 		{"1: a\nyes: b", `{"1":"a","yes":"b"}`},
+		{"a: x\r\nb:\r\n  - 1\r\n  - y z\r\n", `{"a":"x","b":[1,"y z"]}`},
+		{"a: some words\n  that go on\nb: 'quoted\n  too'", `{"a":"some words that go on","b":"quoted too"}`},
+		{"a: x # not y\nb: x#y", `{"a":"x","b":"x#y"}`},
+		{"[a: 1, {b: 2}]", `[{"a":1},{"b":2}]`},
 	} {
 		n, err := Parse([]byte(c.yaml))
 		if err != nil {
