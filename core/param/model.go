@@ -128,6 +128,8 @@ type Definition struct {
 	// Meta are the members of the definition that have no meaning of their own, in order, `source` and `internal_mode`
 	// among them; it is what is written. nil after a merge: then Source and InternalMode are written.
 	Meta []wire.Field
+
+	builtin builtin // a definition of package param whose result needs no expression
 }
 
 // Literal is the literal value of a definition, in the form of its type.
@@ -155,6 +157,7 @@ type Param struct {
 	Time      int64  // of the evaluation, epoch milliseconds
 	Info      string // meta `info`: what the conversion of the result did
 	Warn      string // meta `warn`
+	// Meta of the Definition are the entries besides `source`, `internal_mode`, `info` and `warn`.
 }
 
 // Params are parameters by name, in order. A nil *Params reads as empty.
@@ -176,8 +179,8 @@ func (p *Params) Clone() *Params {
 	return &Params{p.clone()}
 }
 
-// Value is the evaluated result of the parameter with that name; false when there is none or it is not evaluated.
-func (p *Params) Value(name string) (sel.Value, bool) {
+// Result is the evaluated result of the parameter with that name; false when there is none or it is not evaluated.
+func (p *Params) Result(name string) (sel.Value, bool) {
 	if q := p.Get(name); q != nil && q.Evaluated {
 		return q.Result, true
 	}

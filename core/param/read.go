@@ -211,10 +211,10 @@ func ReadParam(n wire.Node, name string, evaluated bool) *Param {
 		return nil
 	}
 	p.readMeta(o)
-	rest := p.Meta[:0:0]
+	var rest []wire.Field
 	for _, f := range p.Meta {
 		switch f.Name {
-		case "source":
+		case "source", "internal_mode":
 		case "info":
 			p.Info = f.Value.Text()
 		case "warn":
@@ -223,9 +223,7 @@ func ReadParam(n wire.Node, name string, evaluated bool) *Param {
 			rest = append(rest, f)
 		}
 	}
-	if len(rest) == 0 {
-		p.Meta = nil // as merged parameters have it
-	}
+	p.Meta = rest
 	return p
 }
 

@@ -50,11 +50,13 @@ func (p *Param) AppendJSON(b []byte) []byte {
 		w.Append("evaluated_result", result{p.Result})
 		w.Long("evaluated_time", p.Time)
 	}
-	p.meta(w)
-	if p.Meta == nil {
-		w.StrIf("info", p.Info)
-		w.StrIf("warn", p.Warn)
+	w.StrIf("source", p.Source.String())
+	w.StrIf("internal_mode", p.InternalMode.String())
+	for _, f := range p.Meta {
+		w.Value(f.Name, f.Value)
 	}
+	w.StrIf("info", p.Info)
+	w.StrIf("warn", p.Warn)
 	w.Close()
 	return w.Bytes()
 }
