@@ -157,3 +157,12 @@ func BenchmarkFresh300(b *testing.B) {
 		}
 	}
 }
+
+func TestCompileConditions(t *testing.T) { // workflow-definition.md 14
+	nodes := []Node{{ID: "a", Transition: Transition{Successors: []Edge{
+		{To: "b", Condition: "true"}, {To: "c", Condition: "rows > 10"}, {To: "d", Condition: "this is ] not an expression"}, {To: "e", Null: true}}}}}
+	bad := CompileConditions(nodes)
+	if len(bad) != 1 || bad[0].StepID != "a" || bad[0].Successor != "d" || bad[0].Unwrap() == nil {
+		t.Errorf("got %v, want the condition to d", bad)
+	}
+}
