@@ -90,9 +90,9 @@ type TimelineLine struct {
 // or what is disabled, being other than before. It is set also when neither changed but Maestro would
 // look, after a push or properties update.
 type TriggerChange struct {
-	PreviousVersion, ActiveVersion                 int64 // 0: none
-	SignalDisabledBefore, SignalDisabledNow        bool
-	TimeTriggerDisabledBefore, TimeTriggerDisabled bool
+	PreviousVersion, ActiveVersion       int64 // 0: none
+	SignalDisabledBefore, SignalDisabled bool
+	TimeDisabledBefore, TimeDisabled     bool
 }
 
 // Change is the outcome of an accepted call: everything to store in one transaction, and to publish.
@@ -106,10 +106,10 @@ type Change struct {
 }
 
 func (c *Control) triggers(before *Control) *TriggerChange {
-	t := &TriggerChange{ActiveVersion: c.ActiveVersion, SignalDisabledNow: c.Properties.signalDisabled(), TimeTriggerDisabled: c.Properties.timeDisabled()}
+	t := &TriggerChange{ActiveVersion: c.ActiveVersion, SignalDisabled: c.Properties.signalDisabled(), TimeDisabled: c.Properties.timeDisabled()}
 	if before != nil {
 		t.PreviousVersion = before.ActiveVersion
-		t.SignalDisabledBefore, t.TimeTriggerDisabledBefore = before.Properties.signalDisabled(), before.Properties.timeDisabled()
+		t.SignalDisabledBefore, t.TimeDisabledBefore = before.Properties.signalDisabled(), before.Properties.timeDisabled()
 	}
 	return t
 }
