@@ -187,6 +187,9 @@ func (p *Params) Result(name string) (sel.Value, bool) {
 	return sel.Value{}, false
 }
 
+// Value is Result.
+func (p *Params) Value(name string) (sel.Value, bool) { return p.Result(name) }
+
 func text(s string) *string { return &s }
 
 // String is a literal STRING definition.

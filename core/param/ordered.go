@@ -6,7 +6,8 @@ type named[T any] struct {
 	Value T
 }
 
-// ordered is a map that keeps the order in which names came first. The zero value is empty.
+// ordered is a map that keeps the order in which names came first. The zero value is empty. Reading a nil *ordered is
+// reading an empty map; nil *Definitions and *Params get there by base.
 type ordered[T any] struct {
 	list  []named[T]
 	index map[string]int // nil while there are few names
@@ -30,16 +31,14 @@ func (o *ordered[T]) find(name string) int {
 	return -1
 }
 
-// Len is the number of names. A nil map has none.
-func (o *ordered[T]) Len() int {
+func (o *ordered[T]) length() int {
 	if o == nil {
 		return 0
 	}
 	return len(o.list)
 }
 
-// Get is the value under the name; the zero value when there is none.
-func (o *ordered[T]) Get(name string) T {
+func (o *ordered[T]) get(name string) T {
 	if o != nil {
 		if i := o.find(name); i >= 0 {
 			return o.list[i].Value
@@ -49,23 +48,17 @@ func (o *ordered[T]) Get(name string) T {
 	return none
 }
 
-// Has reports whether there is such a name.
-func (o *ordered[T]) Has(name string) bool { return o != nil && o.find(name) >= 0 }
+func (o *ordered[T]) has(name string) bool { return o != nil && o.find(name) >= 0 }
 
-// At is the i-th name and value.
-func (o *ordered[T]) At(i int) (string, T) { return o.list[i].Name, o.list[i].Value }
-
-// Names are the names in order.
-func (o *ordered[T]) Names() []string {
-	names := make([]string, o.Len())
+func (o *ordered[T]) names() []string {
+	names := make([]string, o.length())
 	for i := range names {
 		names[i] = o.list[i].Name
 	}
 	return names
 }
 
-// All iterates in order.
-func (o *ordered[T]) All() func(yield func(string, T) bool) {
+func (o *ordered[T]) all() func(yield func(string, T) bool) {
 	return func(yield func(string, T) bool) {
 		if o == nil {
 			return
@@ -125,3 +118,53 @@ func (o *ordered[T]) clone() ordered[T] {
 	}
 	return c
 }
+
+func (d *Definitions) base() *ordered[*Definition] {
+	if d == nil {
+		return nil
+	}
+	return &d.ordered
+}
+
+// Len is the number of names.
+func (d *Definitions) Len() int { return d.base().length() }
+
+// Get is the definition with that name, nil when there is none.
+func (d *Definitions) Get(name string) *Definition { return d.base().get(name) }
+
+// Has reports whether there is such a name.
+func (d *Definitions) Has(name string) bool { return d.base().has(name) }
+
+// Names are the names in order.
+func (d *Definitions) Names() []string { return d.base().names() }
+
+// At is the i-th name with its definition.
+func (d *Definitions) At(i int) (string, *Definition) { return d.list[i].Name, d.list[i].Value }
+
+// All iterates in order.
+func (d *Definitions) All() func(yield func(string, *Definition) bool) { return d.base().all() }
+
+func (p *Params) base() *ordered[*Param] {
+	if p == nil {
+		return nil
+	}
+	return &p.ordered
+}
+
+// Len is the number of names.
+func (p *Params) Len() int { return p.base().length() }
+
+// Get is the parameter with that name, nil when there is none.
+func (p *Params) Get(name string) *Param { return p.base().get(name) }
+
+// Has reports whether there is such a name.
+func (p *Params) Has(name string) bool { return p.base().has(name) }
+
+// Names are the names in order.
+func (p *Params) Names() []string { return p.base().names() }
+
+// At is the i-th name with its parameter.
+func (p *Params) At(i int) (string, *Param) { return p.list[i].Name, p.list[i].Value }
+
+// All iterates in order.
+func (p *Params) All() func(yield func(string, *Param) bool) { return p.base().all() }

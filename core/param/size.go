@@ -1,6 +1,8 @@
 package param
 
 import (
+	"fmt"
+
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/sel"
 	"github.com/downbeat/downbeat/core/sel/javatext"
@@ -84,4 +86,8 @@ func valueBound(v sel.Value) int {
 		return n
 	}
 	return 32 + 32*v.Len()
+}
+
+func tooMany(n int) string {
+	return fmt.Sprintf("[param definition] contain the number of params [%d] more than param size limit %d", n, MaxRunParams)
 }
