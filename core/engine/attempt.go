@@ -266,8 +266,12 @@ func (d *decider) step(i int) error {
 				return d.watch(i, a)
 			}
 		case StepFinishing:
-			if err := d.finishStep(i, a); err != nil {
+			ready, err := d.finishStep(i, a)
+			if err != nil {
 				return d.fail(i, a, "the outputs of the step could not be merged", err)
+			}
+			if !ready {
+				return nil
 			}
 			d.setStatus(i, a, StepSucceeded, d.now)
 			return d.complete(i, a)
@@ -521,7 +525,7 @@ func (d *decider) find(uuid string) (int, *Attempt) {
 // retries nor failure mode apply.
 func (d *decider) fail(i int, a *Attempt, what string, err error) error {
 	if needs(err) {
-		return err
+		return needIn(err)
 	}
 	a.Timeline = timeline.Append(a.Timeline, timeline.Failure(d.now, "INTERNALLY_FAILED: "+what, details(err)...))
 	return d.failed(i, a, StepInternallyFailed, false)

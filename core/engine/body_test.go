@@ -35,6 +35,7 @@ func parseTestStep(t fataler, line string) testStep {
 	head, tail, _ := strings.Cut(line, "->")
 	f := strings.Fields(head)
 	s := testStep{id: f[0], def: Step{ID: f[0], Type: definition.NoOp}}
+	params := &param.Definitions{}
 	for _, word := range f[1:] {
 		key, value, option := strings.Cut(word, "=")
 		if !option {
@@ -67,9 +68,7 @@ func parseTestStep(t fataler, line string) testStep {
 		case "timeouts":
 			s.def.RetryPolicy.TimeoutRetryLimit = definition.LongNumber(number())
 		case "sleep":
-			params := &param.Definitions{}
 			params.Set("sleep_seconds", param.Long(number()))
-			s.def.Params = params
 		case "tags":
 			for _, name := range strings.Split(value, ",") {
 				s.def.Tags = append(s.def.Tags, param.Tag{Name: name})
@@ -79,6 +78,14 @@ func parseTestStep(t fataler, line string) testStep {
 		default:
 			t.Fatalf("unknown key %s", key)
 		}
+	}
+	if s.def.Type == definition.HTTP {
+		url := &param.Definitions{}
+		url.Set("url", param.String("http://x"))
+		params.Set("http", param.Map(url))
+	}
+	if params.Len() > 0 {
+		s.def.Params = params
 	}
 	for _, to := range strings.Split(tail, ",") {
 		to = strings.TrimSpace(to)

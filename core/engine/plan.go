@@ -2,8 +2,11 @@ package engine
 
 import (
 	"fmt"
+	"strings"
+	"sync/atomic"
 
 	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/permit"
 )
 
@@ -17,6 +20,7 @@ type plan struct {
 type stepPlan struct {
 	id       string
 	typeName string
+	typeInfo string // what getFromStep calls the type
 	kind     stepKind
 	leaf     bool
 	mode     failureMode
@@ -35,6 +39,8 @@ type stepPlan struct {
 	retry         StepRetry
 	tags          Tags
 	permitTags    []PermitTag
+
+	merged atomic.Pointer[param.Definitions] // params of attempts without a restart config and a template
 }
 
 // stepKind is how the engine deals with a step.
@@ -129,9 +135,11 @@ func (s *stepPlan) describe(b *Body) {
 	case definition.IgnoreFailure:
 		s.mode = ignoreFailure
 	}
-	replace := func(v definition.ParsableLong) (definition.ParsableLong, error) {
-		return v.Interpolated(lookupIn(b.Params))
+	s.typeInfo = strings.ToUpper(s.typeName)
+	if def.SubType != nil && *def.SubType != "" {
+		s.typeInfo = *def.SubType
 	}
+	replace := func(v definition.ParsableLong) (definition.ParsableLong, error) { return textOf(b, v) }
 	if def.Timeout != nil {
 		v, err := replace(*def.Timeout)
 		if err == nil {

@@ -87,7 +87,7 @@ func PlanStart(v Version, r StartRequest, env PlanEnv) (*Body, error) {
 			return nil, fault.New(fault.BadRequest, "step_run_params: step [%s] is not part of the run", s.StepID)
 		}
 	}
-	if err := freshParams(b, v, env); err != nil {
+	if err := freshParams(b, env); err != nil {
 		if !r.PersistFailedRun || needs(err) {
 			return nil, err
 		}
