@@ -3,9 +3,7 @@ package engine
 import (
 	"encoding/json"
 
-	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/param"
-	"github.com/downbeat/downbeat/core/sel"
 	"github.com/downbeat/downbeat/core/wire"
 )
 
@@ -33,85 +31,25 @@ func (d *decider) mergeOutput(i int, a *Attempt) error {
 	if len(a.Output.Params) == 0 {
 		return nil
 	}
-	params := a.Params.Clone()
+	outputs := &param.Params{}
 	for _, out := range a.Output.Params {
-		old := params.Get(out.Key)
-		if old == nil {
-			return fault.New(fault.BadRequest, "Invalid output parameter [%s], not defined in params", out.Key)
-		}
 		v, err := wire.Parse(out.JSON)
 		if err != nil {
 			return err
 		}
 		node := wire.Root(v, out.Key)
-		given := param.ReadParam(node, out.Key, true)
+		p := param.ReadParam(node, out.Key, true)
 		if err := node.Err(); err != nil {
 			return err
 		}
-		merged, err := mergeOutputParam(out.Key, old, given)
-		if err != nil {
-			return err
-		}
-		params.Set(out.Key, merged)
+		outputs.Set(out.Key, p)
 	}
-	if err := params.CheckSize(); err != nil {
+	params, err := param.MergeOutputs(a.Params, outputs)
+	if err != nil {
 		return err
 	}
 	a.Params = params
 	return nil
-}
-
-func mergeOutputParam(name string, old, given *param.Param) (*param.Param, error) {
-	base, over := &param.Definitions{}, &param.Definitions{}
-	for _, x := range []struct {
-		into *param.Definitions
-		p    *param.Param
-	}{{base, old}, {over, given}} {
-		d, err := x.p.AsDefinition(name)
-		if err != nil {
-			return nil, err
-		}
-		x.into.Set(name, d)
-	}
-	defs, err := param.Merge(base, over, param.Layer{Source: param.SourceOutputParameter})
-	if err != nil {
-		return nil, err
-	}
-	merged := &param.Param{Definition: *defs.Get(name), Evaluated: true, Result: given.Result, Time: given.Time}
-	switch {
-	case merged.Type == sel.ParamMap || merged.Type == sel.ParamStringMap:
-		merged.Result = united(old.Result, given.Result)
-	case merged.Type == given.Type && given.Value != nil:
-		// The literal is shown as it was given, a placeholder for a long text too.
-		merged.Value = given.Value
-	default:
-		result, _, err := sel.Convert(name, merged.Type, given.Result)
-		if err != nil {
-			return nil, err
-		}
-		merged.Result = result
-	}
-	return merged, nil
-}
-
-// united is a MAP with the entries of newer put over those of older, deep where both are MAPs.
-func united(older, newer sel.Value) sel.Value {
-	entries := append(make([]sel.Entry, 0, older.Len()+newer.Len()), older.Entries()...)
-next:
-	for _, e := range newer.Entries() {
-		for k := range entries {
-			if entries[k].Key != e.Key {
-				continue
-			}
-			if entries[k].Value.Type() == sel.TypeMap && e.Value.Type() == sel.TypeMap {
-				e.Value = united(entries[k].Value, e.Value)
-			}
-			entries[k] = e
-			continue next
-		}
-		entries = append(entries, e)
-	}
-	return sel.Map(entries)
 }
 
 // retryHint tells whether the output data lets a failure be retried: artifact maestro_retry may forbid it.

@@ -56,14 +56,6 @@ func choice(chosen bool, now int64) Params {
 // True tells whether the edge was evaluated and chose its successor.
 func (e *Edge) True() bool { return e.Param != nil && e.Param.Evaluated && e.Param.Result.AsBool() }
 
-// given is a map that is there.
-func given(defs ParamDefs) ParamDefs {
-	if defs == nil {
-		return &param.Definitions{}
-	}
-	return defs
-}
-
 // present is a map that is there.
 func present(p Params) Params {
 	if p == nil {
@@ -77,7 +69,7 @@ func paramEnv(b *Body, now int64, env any, seed string) *param.Env {
 	e := &param.Env{Now: now, Environment: "test", Random: randomFrom(seed), Instance: param.Instance{
 		WorkflowID: b.WorkflowID, InstanceID: b.InstanceID, RunID: b.RunID,
 		InitiatorType: string(b.Initiator.Type), RunPolicy: string(b.Policy),
-		Owner: b.Properties.Owner, RunOwner: given(b.RunParams).Get("owner"), Child: b.Initiator.Type.Upstream(),
+		Owner: b.Properties.Owner, RunOwner: b.RunParams.Get("owner"), Child: b.Initiator.Type.Upstream(),
 	}}
 	if n, ok := env.(NamedEnv); ok {
 		e.Environment = n.Environment()
@@ -111,27 +103,12 @@ func randomFrom(seed string) func() uint64 {
 	}
 }
 
-// launchSource is the source of params that a run was started with.
-func launchSource(b *Body) param.Source {
-	switch b.Initiator.Type {
-	case BySubworkflow:
-		return param.SourceSubworkflow
-	case ByForeach:
-		return param.SourceForeach
-	case ByWhile:
-		return param.SourceWhile
-	case ByTemplate:
-		return param.SourceTemplate
-	}
-	if b.Policy.Fresh() {
-		return param.SourceLaunch
-	}
-	return param.SourceRestart
-}
-
 // launchLayer is the layer of params that a run was started with, on the workflow and on its steps.
 func launchLayer(b *Body) param.Layer {
-	return param.Layer{Source: launchSource(b), Upstream: b.Initiator.Type.Upstream(), Restart: !b.Policy.Fresh()}
+	if b.Policy.Fresh() {
+		return param.InitiatorLayer(string(b.Initiator.Type))
+	}
+	return param.RestartLayer(string(b.Initiator.Type))
 }
 
 // freshParams gives a fresh run its workflow params (parameters.md 6.1) and what follows from them.
@@ -140,62 +117,29 @@ func freshParams(b *Body, env PlanEnv) error {
 	if err != nil {
 		return err
 	}
-	defs, err := param.Merge(defaults.Workflow, given(b.Workflow.Params), param.Layer{Source: param.SourceDefinition})
+	params, err := param.MergeStart(defaults, b.Workflow.Params, b.RunParams, string(b.Initiator.Type))
 	if err != nil {
 		return err
 	}
-	if defs, err = param.Merge(defs, given(b.RunParams), launchLayer(b)); err != nil {
-		return err
-	}
-	return workflowParams(b, defs, env)
+	return workflowParams(b, params, env)
 }
 
 // restartParams gives a restart its workflow params (parameters.md 6.2): those of the run before, frozen, and the
 // request's over them. Of a run that was stored as FAILED for its params nothing is there.
 func restartParams(b, old *Body, request RestartRequest, env PlanEnv) error {
-	frozen := &param.Definitions{}
-	for name, p := range present(old.Params).All() {
-		if reservedName(name) {
-			continue
-		}
-		d, err := p.AsDefinition(name)
-		if err != nil {
-			return err
-		}
-		frozen.Set(name, d)
+	own := request.Params
+	if !b.RestartConfig.Own() {
+		own = nil
 	}
-	defs, err := param.Merge(&param.Definitions{}, frozen, param.Layer{Source: param.SourceSystem})
+	params, err := param.MergeRestart(old.Params, b.RunParams, own, string(b.Initiator.Type))
 	if err != nil {
 		return err
 	}
-	layer := launchLayer(b)
-	if defs, err = param.Merge(defs, given(b.RunParams), layer); err != nil {
-		return err
-	}
-	if b.RestartConfig.Own() {
-		if defs, err = param.Merge(defs, given(request.Params), layer); err != nil {
-			return err
-		}
-	}
-	return workflowParams(b, defs, env)
-}
-
-// reservedNames are the names that run params may not have and restarts do not hand on (parameters.md 6.7).
-func reservedName(name string) bool {
-	switch name {
-	case "maestro", "Maestro", "MAESTRO", "scheduler", "Scheduler", "SCHEDULER", "util", "Util", "UTIL", "params", "Params", "PARAMS",
-		"AUTH_BLOB", "AUTH_DATA", "AUTH_ACTING_ON_BEHALF_OF_BLOB", "AUTH_TRIGGERING_ON_BEHALF_OF_BLOB", "AUTHORIZED_MANAGERS":
-		return true
-	}
-	return false
+	return workflowParams(b, params, env)
 }
 
 // workflowParams evaluates merged workflow params into the body, and what the run has from them: timeout and alerting.
-func workflowParams(b *Body, defs ParamDefs, env PlanEnv) error {
-	if err := defs.Cleanup(); err != nil {
-		return err
-	}
-	params := unevaluated(&param.Params{}, defs)
+func workflowParams(b *Body, params Params, env PlanEnv) error {
 	scopeEnv := paramEnv(b, env.Now(), env, b.UUID)
 	scopeEnv.Instance.InstanceID, scopeEnv.Instance.RunID = 0, 0 // not known yet
 	scope := param.Scope{Env: scopeEnv, Own: params, Workflow: &param.Params{}}
@@ -226,15 +170,16 @@ func workflowParams(b *Body, defs ParamDefs, env PlanEnv) error {
 	return nil
 }
 
-// unevaluated adds definitions to params, as params that are to be evaluated.
-func unevaluated(into Params, defs ParamDefs) Params {
-	all := make([]param.Param, defs.Len())
+// joined is the choice of an attempt followed by copies of unevaluated params.
+func joined(choice, assembled Params) Params {
+	out := choice.Clone()
+	all := make([]param.Param, assembled.Len())
 	for i := range all {
-		name, d := defs.At(i)
-		all[i].Definition = *d
-		into.Set(name, &all[i])
+		name, p := assembled.At(i)
+		all[i] = *p
+		out.Set(name, &all[i])
 	}
-	return into
+	return out
 }
 
 // textOf interpolates a text of a step with workflow params: its timeout or a value of its retry policy.
@@ -248,102 +193,56 @@ func textOf(b *Body, v definition.ParsableLong) (definition.ParsableLong, error)
 	return *definition.LongText(text), err
 }
 
-// stepDefinitions merges the params of a step (parameters.md 6.3).
-func (d *decider) stepDefinitions(i int, a *Attempt) (ParamDefs, error) {
-	p := &d.plan.steps[i]
+// assemble merges the params of a step, unevaluated (parameters.md 6.3). The result is shared.
+func (d *decider) assemble(i int, a *Attempt) (Params, error) {
+	p, b := &d.plan.steps[i], d.st.Body
 	if a.RestartConfig == nil {
-		if defs := p.merged.Load(); defs != nil {
-			return defs, nil
+		if params := p.assembled.Load(); params != nil {
+			return params, nil
 		}
 	}
-	b := d.st.Body
 	defaults, err := standardDefaults()
 	if err != nil {
 		return nil, err
 	}
-	defs := defaults.Step
-	if byType := defaults.ByType[strings.ToUpper(p.typeName)]; byType != nil {
-		if defs, err = param.Merge(defs, byType, param.Layer{Source: param.SourceSystemDefault}); err != nil {
-			return nil, err
-		}
+	in := param.Assembly{
+		Defaults: defaults, StepType: strings.ToUpper(p.typeName), Defined: p.def.Params,
+		Run: paramsFor(b.StepRunParams, p.id), Layer: launchLayer(b), RestartLayer: launchLayer(b),
 	}
-	taken, err := d.templateOf(i)
-	if err != nil {
-		return nil, err
-	}
-	if taken != nil && taken.Params.Len() > 0 {
-		over := &param.Definitions{}
-		for _, name := range taken.Params.Names() {
-			if q := present(b.Params).Get(name); q != nil {
-				def, err := q.AsDefinition(name)
-				if err != nil {
-					return nil, err
-				}
-				over.Set(name, def)
-			}
-		}
-		schema, err := param.Merge(taken.Params, over, param.Layer{Source: param.SourceWorkflowParameter, Upstream: true})
-		if err != nil {
-			return nil, err
-		}
-		if defs, err = param.Merge(defs, schema, param.Layer{Source: param.SourceTemplateSchema}); err != nil {
-			return nil, err
-		}
-	}
-	own := given(p.def.Params)
-	layer := launchLayer(b)
-	run, restart := paramsFor(b.StepRunParams, p.id), &param.Definitions{}
 	config := a.RestartConfig
 	if config == nil {
 		config = b.RestartConfig
 	}
 	if config.Own() {
-		restart = paramsFor(config.StepRestartParams, p.id)
+		in.Restart = paramsFor(config.StepRestartParams, p.id)
 	}
-	merge := func(over ParamDefs, l param.Layer) {
-		if err == nil {
-			defs, err = param.Merge(defs, over, l)
-		}
-	}
-	merge(without(run, own), layer)
-	merge(without(restart, own), layer)
-	merge(own, param.Layer{Source: param.SourceDefinition})
-	merge(run, layer)
-	merge(restart, layer)
+	taken, err := d.templateOf(i)
 	if err != nil {
 		return nil, err
 	}
-	if defs == defaults.Step {
-		defs = defs.Clone()
+	if taken != nil {
+		if in.Template, err = param.MergeTemplate(taken.Params, present(b.Params)); err != nil {
+			return nil, err
+		}
 	}
-	if err := defs.Cleanup(); err != nil {
+	params, err := param.AssembleStep(in)
+	if err != nil {
 		return nil, err
 	}
 	if a.RestartConfig == nil && taken == nil {
-		p.merged.Store(defs)
+		p.assembled.Store(params)
 	}
-	return defs, nil
+	return params, nil
 }
 
-// paramsFor finds what is given for one step.
+// paramsFor finds what is given for one step; nil for nothing.
 func paramsFor(list []StepParams, stepID string) ParamDefs {
 	for _, s := range list {
 		if s.StepID == stepID {
-			return given(s.Params)
+			return s.Params
 		}
 	}
-	return &param.Definitions{}
-}
-
-// without is defs less the names of other.
-func without(defs, other ParamDefs) ParamDefs {
-	out := &param.Definitions{}
-	for name, d := range defs.All() {
-		if !other.Has(name) {
-			out.Set(name, d)
-		}
-	}
-	return out
+	return nil
 }
 
 // templateOf is what a step takes over from the job template of its sub type; nil for steps that take none.
@@ -391,12 +290,12 @@ func (d *decider) scope(i int, a *Attempt) *param.Scope {
 
 // evaluateParams evaluates the params of an attempt; on an error it keeps none but the choice.
 func (d *decider) evaluateParams(i int, a *Attempt) error {
-	defs, err := d.stepDefinitions(i, a)
+	assembled, err := d.assemble(i, a)
 	if err != nil {
 		return err
 	}
 	scope := d.scope(i, a)
-	scope.Own = unevaluated(a.Params.Clone(), defs)
+	scope.Own = joined(a.Params, assembled)
 	if err := needIn(scope.EvaluateAll(context.Background())); err != nil {
 		return err
 	}
@@ -428,11 +327,11 @@ func (d *decider) evaluateEdges(i int, a *Attempt) error {
 			scope.NoSignals = true
 			scope.Own = a.Params
 			if early = a.Times.WaitPermit == 0; early {
-				defs, err := d.stepDefinitions(i, a)
+				assembled, err := d.assemble(i, a)
 				if err != nil {
 					return err
 				}
-				scope.Own = unevaluated(a.Params.Clone(), defs)
+				scope.Own = joined(a.Params, assembled)
 			}
 		}
 		p, err := scope.Condition(context.Background(), e.To, e.Condition)
@@ -442,13 +341,7 @@ func (d *decider) evaluateEdges(i int, a *Attempt) error {
 		}
 	}
 	if early {
-		kept := &param.Params{}
-		for name, p := range scope.Own.All() {
-			if p.Evaluated {
-				kept.Set(name, p)
-			}
-		}
-		a.Params = kept
+		a.Params = scope.Own.Evaluated()
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ type stepPlan struct {
 	tags          Tags
 	permitTags    []PermitTag
 
-	merged atomic.Pointer[param.Definitions] // params of attempts without a restart config and a template
+	assembled atomic.Pointer[param.Params] // unevaluated, of attempts without a restart config and a template
 }
 
 // stepKind is how the engine deals with a step.
