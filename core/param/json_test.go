@@ -94,7 +94,7 @@ func TestParamJSON(t *testing.T) {
 		`{"n":{"expression":"1 + 2","type":"STRING","tags":[],"mode":"MUTABLE","evaluated_result":"3","evaluated_time":18,"source":"DEFINITION","info":"Implicitly"}}`,
 		`{"d":{"value":100,"type":"DOUBLE","evaluated_result":100.0,"evaluated_time":1}}`,
 		`{"d":{"expression":"x","type":"DOUBLE_ARRAY","evaluated_result":["Infinity","NaN",-0.0,1.0E-7],"evaluated_time":1}}`,
-		`{"m":{"expression":"x","type":"MAP","evaluated_result":{"rows":20,"r":3.0,"s":"x","l":[1,2],"d":[1.5],"t":["a",null],"b":[true],"deep":{"on":false}},"evaluated_time":1}}`,
+		`{"m":{"expression":"x","type":"MAP","evaluated_result":{"rows":20,"r":3.0,"s":"x","l":[1,2],"d":[1.5],"t":["a",null],"b":[true],"deep":{"on":false},"e":[],"n":[null,"x"]},"evaluated_time":1}}`,
 		`{"m":{"value":{"e":{"value":[],"type":"LONG_ARRAY"}},"type":"MAP","evaluated_result":{"e":[]},"evaluated_time":1}}`,
 		`{"a":{"expression":"new String[2]","type":"STRING_ARRAY","evaluated_result":[null,null],"evaluated_time":1}}`,
 		`{"a":{"value":{"x":"1"},"type":"STRING_MAP","evaluated_result":{"x":"1"},"evaluated_time":1}}`,
@@ -125,7 +125,6 @@ func TestParamJSON(t *testing.T) {
 		for in, want := range map[string]string{
 			`{"type":"LONG","value":1}`:                                                            "evaluated result and evaluated time should be set",
 			`{"type":"LONG","value":1,"evaluated_result":1}`:                                       "evaluated result and evaluated time should be set",
-			`{"type":"MAP","expression":"x","evaluated_time":1,"evaluated_result":{"a":[]}}`:       "empty array has no type",
 			`{"type":"MAP","expression":"x","evaluated_time":1,"evaluated_result":{"a":[[1]]}}`:    "first element is an array",
 			`{"type":"LONG_ARRAY","expression":"x","evaluated_time":1,"evaluated_result":["a",1]}`: "a long",
 		} {

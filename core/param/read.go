@@ -269,7 +269,7 @@ func readResult(n wire.Node, d *Definition) *sel.Value {
 }
 
 // untyped is the value of a JSON tree within the result of a MAP. An array has the type of its first element, an empty
-// one that of the definition d, which may be nil.
+// one that of the definition d, which may be nil; without it, it is read as a STRING_ARRAY, which no literal is made of.
 func untyped(v wire.Value, d *Definition) (sel.Value, error) {
 	switch v.Kind() {
 	case wire.KindBool:
@@ -324,9 +324,9 @@ func untypedArray(items []wire.Value, d *Definition) (sel.Value, error) {
 		kind = sel.TypeLongArray
 	case len(items) > 0 && items[0].Kind() == wire.KindNumber:
 		kind = sel.TypeDoubleArray
-	case len(items) > 0:
+	case len(items) > 0 && !items[0].IsNull():
 		return sel.Value{}, fmt.Errorf("an array whose first element is %s has no type", items[0].Kind())
-	case d != nil:
+	case len(items) == 0 && d != nil:
 		kind, _ = sel.TypeByName(string(d.Type))
 	}
 	n := wire.Root(wire.ListOf(items), "")
@@ -340,8 +340,8 @@ func untypedArray(items []wire.Value, d *Definition) (sel.Value, error) {
 		v = *readResult(n, &Definition{Type: sel.ParamDoubleArray})
 	case sel.TypeBooleanArray:
 		v = readLiteral(n, sel.ParamBooleanArray).V
-	default:
-		return sel.Value{}, fmt.Errorf("an empty array has no type")
+	default: // nothing in it, or a null first: only a STRING_ARRAY has nulls
+		v = readStrings(n.List())
 	}
 	return v, n.Err()
 }

@@ -386,7 +386,7 @@ func (s *Scope) expression(ctx context.Context, name, code string) (sel.Value, e
 // failure turns an error of package sel into what is said about a param.
 func failure(ctx context.Context, err error) error {
 	var need *NeedError
-	if errors.As(err, &need) || ctx.Err() != nil {
+	if errors.As(err, &need) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}
 	var p *sel.ParamError
