@@ -439,21 +439,44 @@ func (o *Object) Ignore(names ...string) {
 	}
 }
 
-// The getters of Node, by name of a member.
+// Value is the tree of a member, null when it is absent.
+func (o *Object) Value(name string) Value { return o.Get(name).v }
 
-func (o *Object) Value(name string) Value                { return o.Get(name).v }
-func (o *Object) Str(name string) string                 { return o.Get(name).Str() }
-func (o *Object) StrOpt(name string) *string             { return o.Get(name).StrOpt() }
-func (o *Object) Long(name string) int64                 { return o.Get(name).Long() }
-func (o *Object) LongOpt(name string) *int64             { return o.Get(name).LongOpt() }
-func (o *Object) IntOpt(name string) *int64              { return o.Get(name).IntOpt() }
+// Str is Node.Str of a member.
+func (o *Object) Str(name string) string { return o.Get(name).Str() }
+
+// StrOpt is Node.StrOpt of a member.
+func (o *Object) StrOpt(name string) *string { return o.Get(name).StrOpt() }
+
+// Long is Node.Long of a member.
+func (o *Object) Long(name string) int64 { return o.Get(name).Long() }
+
+// LongOpt is Node.LongOpt of a member.
+func (o *Object) LongOpt(name string) *int64 { return o.Get(name).LongOpt() }
+
+// IntOpt is Node.IntOpt of a member.
+func (o *Object) IntOpt(name string) *int64 { return o.Get(name).IntOpt() }
+
+// DecimalOpt is Node.DecimalOpt of a member.
 func (o *Object) DecimalOpt(name string) (Decimal, bool) { return o.Get(name).DecimalOpt() }
-func (o *Object) DoubleOpt(name string) *float64         { return o.Get(name).DoubleOpt() }
-func (o *Object) Bool(name string) bool                  { return o.Get(name).Bool() }
-func (o *Object) BoolOpt(name string) *bool              { return o.Get(name).BoolOpt() }
-func (o *Object) Object(name string) *Object             { return o.Get(name).Object() }
-func (o *Object) List(name string) []Node                { return o.Get(name).List() }
-func (o *Object) Members(name string) []Member           { return o.Get(name).Members() }
+
+// DoubleOpt is Node.DoubleOpt of a member.
+func (o *Object) DoubleOpt(name string) *float64 { return o.Get(name).DoubleOpt() }
+
+// Bool is Node.Bool of a member.
+func (o *Object) Bool(name string) bool { return o.Get(name).Bool() }
+
+// BoolOpt is Node.BoolOpt of a member.
+func (o *Object) BoolOpt(name string) *bool { return o.Get(name).BoolOpt() }
+
+// Object is Node.Object of a member.
+func (o *Object) Object(name string) *Object { return o.Get(name).Object() }
+
+// List is Node.List of a member.
+func (o *Object) List(name string) []Node { return o.Get(name).List() }
+
+// Members are Node.Members of a member.
+func (o *Object) Members(name string) []Member { return o.Get(name).Members() }
 
 // Enum is Node.Enum of a member.
 func (o *Object) Enum(name string, names []string) string { return o.Get(name).Enum(names) }
