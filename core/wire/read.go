@@ -354,7 +354,7 @@ func (n Node) List() []Node {
 // Member is a member of a map.
 type Member struct {
 	Name string
-	Node Node
+	Node
 }
 
 // Members are the members of an object that is a map of names, in order, null ones included; nil for null, and, with an
