@@ -143,6 +143,7 @@ func (d *decider) endOne(i int, a *Attempt, in Action) (Answer, error) {
 		return refuse(fault.Conflict, "another action is pending for step [%s]", in.StepID), nil
 	}
 	e := Ending{Action: in.Kind, User: in.User, Reason: in.Reason, Upstream: in.Upstream, Time: d.now}
+	number := a.AttemptID // the response names the attempt that the caller saw
 	if a.Status.Retryable() {
 		// A wait for a retry ends with one more attempt, which takes the action (engine.md 8.5).
 		var err error
@@ -156,7 +157,7 @@ func (d *decider) endOne(i int, a *Attempt, in Action) (Answer, error) {
 				if err = d.fail(i, a, "the step could not be initialized", err); err != nil {
 					return Answer{}, err
 				}
-				return d.stepAnswer(a, in), nil
+				return d.stepAnswer(a, number, in), nil
 			}
 			d.setStatus(i, a, StepInitialized, d.now)
 		}
@@ -165,12 +166,12 @@ func (d *decider) endOne(i int, a *Attempt, in Action) (Answer, error) {
 	if err := d.terminate(i, a, e); err != nil {
 		return Answer{}, err
 	}
-	return d.stepAnswer(a, in), nil
+	return d.stepAnswer(a, number, in), nil
 }
 
-func (d *decider) stepAnswer(a *Attempt, in Action) Answer {
+func (d *decider) stepAnswer(a *Attempt, number int64, in Action) Answer {
 	return Answer{
-		Status: d.st.Run.Status, AttemptID: a.AttemptID, Attempt: a, Pending: a.Ending != nil, Completed: a.Ending == nil,
+		Status: d.st.Run.Status, AttemptID: number, Attempt: a, Pending: a.Ending != nil, Completed: a.Ending == nil,
 		Event: timeline.Line(d.now, "%s", endingText(Ending{Action: in.Kind, User: in.User, Reason: in.Reason})),
 	}
 }

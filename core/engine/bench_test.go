@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"testing"
+
+	"github.com/downbeat/downbeat/core/param"
 )
 
 func chain(n int) []testStep {
@@ -45,5 +47,18 @@ func BenchmarkDecide(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(c.steps)), "ns/step")
 		})
+	}
+}
+
+// BenchmarkPlanStart evaluates the built-in params of a run and orders its steps.
+func BenchmarkPlanStart(b *testing.B) {
+	v := Version{InternalID: 10000, VersionID: 1, Workflow: workflow(b, twoSteps)}
+	r := StartRequest{Initiator: manual("ann"), RequestID: "r", RunParams: defs("limit", param.Long(90))}
+	env := newTestEnv()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := PlanStart(v, r, env); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

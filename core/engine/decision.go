@@ -83,10 +83,12 @@ type Answer struct {
 	Status    InstanceStatus
 	Completed bool
 	Info      string
-	// AttemptID is the attempt that the action went to, for a RESTART the number that the response names.
+	// AttemptID is the number that the response names: the attempt that the action met; for a RESTART the one before plus
+	// one.
 	AttemptID int64
-	// Attempt is the attempt that the action went to, for its runtime state; nil for actions on the run, and for a
-	// RESTART. It is settled when Pending is false; else its end waits for the outside.
+	// Attempt is the attempt that took the action, for its runtime state: the next one when the action met a wait for a
+	// retry. nil for actions on the run, and for a RESTART. It is settled when Pending is false; else its end waits for
+	// the outside.
 	Attempt *Attempt
 	Pending bool
 	// NewRun is set when the run is terminal and the action needs a new one: PlanRestart with this request.

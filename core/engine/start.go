@@ -93,7 +93,6 @@ func PlanStart(v Version, r StartRequest, env PlanEnv) (*Body, error) {
 		}
 		b.Params, b.TimeoutMillis, b.Properties = nil, 0, v.Properties
 		failure := timeline.Failure(env.Now(), "the run could not be started", details(err)...)
-		failure.Status = string(fault.CodeOf(err))
 		b.StartFailure = &failure
 	}
 	return b, nil
