@@ -278,7 +278,8 @@ func (d *decider) mergeTags(i int, a *Attempt) error {
 func (d *decider) scope(i int, a *Attempt) *param.Scope {
 	p := &d.plan.steps[i]
 	return &param.Scope{
-		Env:      paramEnv(d.st.Body, d.now, d.env, a.UUID),
+		// Every status in which an attempt evaluates something has random numbers of its own.
+		Env:      paramEnv(d.st.Body, d.now, d.env, a.UUID+a.Status.String()),
 		Workflow: present(d.st.Body.Params),
 		Step: &param.Step{
 			ID: a.StepID, InstanceID: a.StepInstanceID, UUID: a.UUID, AttemptID: a.AttemptID,

@@ -338,3 +338,51 @@ func TestBypassOfSignals(t *testing.T) { // engine-runs-and-actions.md 4.4
 		t.Errorf("%+v, %+v, run %s", d.Answers[0], deps, st.Run.Status)
 	}
 }
+
+func TestStartOfACustomizedRun(t *testing.T) {
+	env := newTestEnv()
+	w := workflow(t, `"steps":[{"step":{"id":"a","type":"NoOp","transition":{"successors":{"b":"true"}}}},
+		{"step":{"id":"b","type":"NoOp","transition":{"successors":{"c":"true","x":"true"}}}},
+		{"step":{"id":"c","type":"NoOp","transition":{"successors":{"d":"true"}}}},{"step":{"id":"d","type":"NoOp"}},{"step":{"id":"x","type":"NoOp"}}]`)
+	b := started(t, w, StartRequest{Policy: StartCustomizedRun, Selection: Selection{Start: []string{"b"}, End: []string{"d"}, Skip: []string{"c"}}}, env)
+	st := NewState(b)
+	if _, err := env.decide(st, []Input{Begin{}}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range Views(st) {
+		got = append(got, v.StepID+" "+v.Status.String())
+	}
+	want := "a NOT_CREATED, b SUCCEEDED, c SKIPPED, d SUCCEEDED, x NOT_CREATED"
+	if text := strings.Join(got, ", "); text != want || st.Run.Status != InstanceSucceeded {
+		t.Errorf("%s, run %s; want %s", text, st.Run.Status, want)
+	}
+	if b.RestartConfig.Path[0].InstanceID != 1 {
+		t.Errorf("path %+v", b.RestartConfig.Path)
+	}
+	_, err := PlanStart(Version{Workflow: w}, StartRequest{Initiator: manual("ann"), Policy: StartCustomizedRun, Selection: Selection{Start: []string{"x"}, End: []string{"d"}}}, env)
+	if fault.CodeOf(err) != fault.BadRequest {
+		t.Errorf("got %v, want BAD_REQUEST", err)
+	}
+}
+
+func TestUniqueIDsDifferBetweenParamsAndConditions(t *testing.T) { // P2: the same again when decided again
+	env := newTestEnv()
+	b := started(t, workflow(t, `"steps":[{"step":{"id":"a","type":"NoOp","params":{"id":{"expression":"params.nextUniqueId()","type":"LONG"}},
+		"transition":{"successors":{"b":"params.nextUniqueId() != id"}}}},{"step":{"id":"b","type":"NoOp"}}]`), StartRequest{}, env)
+	var ids []int64
+	for range 2 {
+		st := NewState(b)
+		if _, err := env.decide(st, []Input{Begin{}}); err != nil {
+			t.Fatal(err)
+		}
+		if a := st.Steps[0].Latest; !a.Edges[0].True() {
+			t.Error("the condition got the id of the param")
+		}
+		v, _ := st.Steps[0].Latest.Params.Result("id")
+		ids = append(ids, v.AsLong())
+	}
+	if ids[0] != ids[1] || ids[0] <= 0 {
+		t.Errorf("ids %v", ids)
+	}
+}
