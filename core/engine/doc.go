@@ -30,6 +30,9 @@
 // An action that ends an attempt at work outside leaves a mark (Attempt.Ending): the action was first (P22), and whatever
 // result comes then ends the attempt as the action wants. Everywhere else actions take effect in the decision itself.
 //
+// An Env may have abilities beside the interface: TemplateEnv, NamedEnv, OutsideEnv, SignalEnv say what is missing without
+// them.
+//
 // # Records
 //
 // The shell stores every attempt of Decision.Changed as an immutable record and the RunRecord as another, and makes a

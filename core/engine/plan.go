@@ -120,14 +120,14 @@ func compile(b *Body) *plan {
 // describe works out what follows from the definition of the step and the params of the run.
 func (s *stepPlan) describe(b *Body) {
 	def := s.def
-	s.typeName, s.leaf, s.tags = string(def.Type), def.Type.Leaf(), def.Tags
-	switch {
-	case def.Type == definition.NoOp:
+	s.typeName, s.leaf, s.tags = string(def.Type), true, def.Tags
+	switch def.Type {
+	case definition.NoOp:
 		s.kind = kindNoOp
-	case def.Type == definition.Sleep:
+	case definition.Sleep:
 		s.kind = kindSleep
-	case !s.leaf:
-		s.kind = kindNested
+	case definition.Foreach, definition.While, definition.Subworkflow, definition.Template, definition.Join:
+		s.kind, s.leaf = kindNested, false
 	}
 	switch def.FailureMode {
 	case definition.FailImmediately:
