@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/param"
@@ -135,8 +136,7 @@ func (d *decider) resolveOutputs(i int, a *Attempt) error {
 func (d *decider) announce(i int, a *Attempt) (bool, error) {
 	env, able := d.env.(SignalEnv)
 	for n := range a.SignalOutputs.Outputs {
-		out := &a.SignalOutputs.Outputs[n]
-		if out.SignalID != 0 {
+		if a.SignalOutputs.Outputs[n].SignalID != 0 {
 			continue
 		}
 		if !able {
@@ -146,7 +146,11 @@ func (d *decider) announce(i int, a *Attempt) (bool, error) {
 		if err != nil || !done {
 			return false, err
 		}
-		out.SignalID, out.AnnounceTime = id, at
+		// A copy: the record that was read keeps its own.
+		outputs := *a.SignalOutputs
+		outputs.Outputs = slices.Clone(outputs.Outputs)
+		outputs.Outputs[n].SignalID, outputs.Outputs[n].AnnounceTime = id, at
+		a.SignalOutputs = &outputs
 		d.touch(i, a)
 	}
 	return true, nil
