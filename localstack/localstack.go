@@ -22,8 +22,10 @@ import (
 	"github.com/downbeat/downbeat/core/blob"
 	"github.com/downbeat/downbeat/core/bus"
 	"github.com/downbeat/downbeat/core/clock"
+	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
+	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/localstack/bolttable"
 	"github.com/downbeat/downbeat/localstack/fileblob"
@@ -47,6 +49,8 @@ type Config struct {
 	EventsLog string
 	// Subscribe, if set, is called with every published status event.
 	Subscribe func(event []byte)
+	// OnRun, if set, is told of every run that begins or ends.
+	OnRun func(id store.RunID, status engine.InstanceStatus)
 	// Log receives what the server has to say. Default: nothing.
 	Log *slog.Logger
 	// Metrics counts; default: nothing.
@@ -180,13 +184,17 @@ func (s *Server) open(parent context.Context) error {
 		s.closers = append(s.closers, b)
 		publisher = b
 	}
+	httpSteps, err := step.NewHTTP(step.HTTPConfig{AllowedHosts: cfg.HTTPAllow})
+	if err != nil {
+		return err
+	}
 	s.workers = startWorkers(ctx, 4)
 	s.App, err = app.New(app.Config{
 		Table: tbl, Queue: q, Blob: blobs, Bus: publisher, Clock: clk, IDs: sys,
-		Runtimes: step.Runtimes(step.Config{HTTPAllow: cfg.HTTPAllow}),
+		Runtimes: step.Registry{"Http": httpSteps, step.SimulatedType: &step.Simulated{Hint: true}},
 		Log:      cfg.Log, Metrics: cfg.Metrics,
 		Settings: app.Settings{Publish: publish},
-		Defer:    s.workers.add,
+		Defer:    s.workers.add, OnRun: cfg.OnRun,
 	})
 	if err != nil {
 		return err

@@ -65,8 +65,7 @@ func runLocal(args []string, stdout, stderr io.Writer) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	progress := newProgress(stdout)
-	cfg.Subscribe = progress.event
+	cfg.OnRun = newProgress(stdout).run
 	server, err := localstack.Start(ctx, cfg)
 	if err != nil {
 		fmt.Fprintf(stderr, "downbeat local: %v\n", err)

@@ -61,7 +61,7 @@ func (c *call) push(read reader) (answer, error) {
 		return answer{}, err
 	}
 	if err := c.api.app.DryRun(c.Context(), req, c.user); err != nil {
-		return answer{}, err
+		return answer{}, definition.PushFailure(req.Workflow.ID, err)
 	}
 	change, err := c.api.app.Push(c.Context(), req, c.caller())
 	if err != nil {
@@ -82,9 +82,7 @@ func (c *call) validate(read reader) (answer, error) {
 		return answer{}, err
 	}
 	if err := c.api.app.DryRun(c.Context(), req, c.user); err != nil {
-		f := fault.Of(err)
-		cause := f.Message
-		return answer{}, (&fault.Error{Code: f.Code, Message: "the workflow definition failed the dry run"}).With(cause)
+		return answer{}, definition.ValidationFailure(err)
 	}
 	return ok(definition.AppendValidated(nil, c.caller(), c.api.app.Now()))
 }
@@ -188,7 +186,7 @@ func (c *call) readVersion() (answer, error) {
 	}
 	shown := &definition.VersionView{Control: ctl, Version: v}
 	if enriched {
-		if shown.Extras, err = c.api.app.Enrich(c.Context(), ctl, v); err != nil {
+		if shown.Extras, err = c.api.app.Enrich(c.Context(), v); err != nil {
 			return answer{}, err
 		}
 	}

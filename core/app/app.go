@@ -17,6 +17,7 @@ import (
 	"github.com/downbeat/downbeat/core/blob"
 	"github.com/downbeat/downbeat/core/bus"
 	"github.com/downbeat/downbeat/core/clock"
+	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/store"
@@ -106,11 +107,14 @@ type Config struct {
 	Bus   bus.Publisher
 	Clock clock.Clock
 	IDs   clock.IDs
-	// Runtimes run the step types that execute outside the decider, by upper-case type name.
-	Runtimes map[string]step.Runtime
+	// Runtimes run the step types that execute outside the decider, by the text of the type.
+	Runtimes step.Registry
 	Log      *slog.Logger
 	Metrics  Metrics
 	Settings Settings
+	// OnRun, if set, is told of every run that this App has made begin or end, after the commit. It is for people who
+	// watch; what must not be missed is published.
+	OnRun func(id store.RunID, status engine.InstanceStatus)
 	// Defer hands work to somebody who does it soon, outside the caller's request, in place of a poke; nil where an
 	// invocation ends with its answer, as on Lambda. What is lost with the process is found by the sweep.
 	Defer func(work func(ctx context.Context))

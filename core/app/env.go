@@ -8,6 +8,7 @@ import (
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/template"
 )
 
 // runEnv is what a decision about a run is handed (engine.Env). It answers from what is loaded; what is not is noted,
@@ -33,7 +34,7 @@ type runEnv struct {
 // newEnv loads what every decision about a run reads. What the tries before were given is kept: permits are held under
 // the same uuids, and the rest only saves asking twice.
 func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, error) {
-	ctl, err := a.loadCtl(ctx, store.OwnerOf(v.id.Workflow, v.body))
+	ctl, err := a.loadCtl(ctx, v.id.Workflow)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +55,14 @@ func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, 
 }
 
 func (e *runEnv) Now() int64 { return e.at }
+
+// Environment is the name that expressions get from getExecutionEnvironment.
+func (e *runEnv) Environment() string { return e.a.set.Environment }
+
+// Template is a job template, nil when there is none.
+func (e *runEnv) Template(jobType, version string) (*template.Template, error) {
+	return e.outside.template(jobType, version)
+}
 
 func (e *runEnv) MaxSteps() int { return 200 }
 

@@ -162,16 +162,10 @@ func (a *App) decideLane(ctx context.Context, workflow string, item table.Item, 
 		return nil, err
 	}
 	in := lane.Input{Now: max(a.now(), l.Since), Strategy: ctl.Strategy(), Done: done}
-	folded, inboxed, err := a.readInbox(ctx, workflow, l)
-	if err != nil {
-		return nil, err
-	}
-	_ = folded
-
 	// Numbers given already are looked up after the lane was read: a commit on this revision then proves that nobody
 	// has numbered one of these starts in between, and that no restart of these instances came first.
 	var asks []*laneAsk
-	if err := a.arrivals(ctx, workflow, l, append(batch, inboxed...), &asks, &in); err != nil {
+	if err := a.arrivals(ctx, workflow, l, batch, &asks, &in); err != nil {
 		return nil, err
 	}
 	for _, b := range batch {
@@ -192,13 +186,22 @@ func (a *App) decideLane(ctx context.Context, workflow string, item table.Item, 
 		}
 	}
 	if in.Strategy.Rule == lane.StrictSequential {
-		blocked, err := a.blocked(ctx, workflow)
+		// A restart takes the place of its instance's failed run, which therefore does not block it.
+		restarted := map[int64]bool{}
+		for _, arrival := range in.Arrivals {
+			restarted[arrival.Instance] = true
+		}
+		for _, e := range append(append([]lane.Entry(nil), l.Queued...), l.Running...) {
+			restarted[e.Instance] = restarted[e.Instance] || e.Run > 1
+		}
+		blocking, err := a.blockedInstances(ctx, workflow, 1+len(restarted))
 		if err != nil {
 			return nil, err
 		}
-		in.Blocked = blocked
+		for _, i := range blocking {
+			in.Blocked = in.Blocked || !restarted[i]
+		}
 	}
-	before := len(l.Orders)
 	out := lane.Decide(l, in)
 	if out.Changed {
 		if err := a.put(ctx, item, store.LaneKey(workflow), l.Encode(), l.Due); err != nil {
@@ -216,7 +219,6 @@ func (a *App) decideLane(ctx context.Context, workflow string, item table.Item, 
 		b.cancelled = out.Cancelled
 		b.deleted = l.Deleting
 	}
-	_ = before
 	var tasks []task
 	for _, o := range l.Orders {
 		tasks = append(tasks, task{kind: taskOrder, workflow: workflow, order: o})

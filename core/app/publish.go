@@ -47,10 +47,7 @@ func (a *App) publishRun(ctx context.Context, id store.RunID) ([]task, error) {
 	}
 	record := h.Run
 	record.Changes = unpublished(h)
-	list, err := view.AllChanges(a.now()).Events(v.body, &record, changed)
-	if err != nil {
-		return nil, fmt.Errorf("events of run %s: %w", id, err)
-	}
+	list := view.AllChanges(a.now()).Events(v.body, &record, changed)
 	out := make([][]byte, 0, len(list))
 	for _, e := range list {
 		data, err := events.EncodePublished(e, a.set.Cluster, a.now())

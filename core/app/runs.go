@@ -399,6 +399,9 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 	}
 	a.count(CountDecisions, 1)
 	a.count(CountFolds, float64(folded))
+	if a.cfg.OnRun != nil && (v.head == nil || v.head.Run.Status != head.Run.Status) {
+		a.cfg.OnRun(v.id, head.Run.Status)
+	}
 	m.view = &runView{id: v.id, item: write.Item, head: &head, body: v.body, pages: pages}
 	a.follow(v, st, m, changed, released, polls, due, env)
 	if more {
@@ -439,7 +442,7 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 	if len(released) > 0 {
 		heads := map[string]bool{}
 		for i := range st.Steps {
-			for _, n := range permit.HeadsOf(permitTags(engine.PermitTags(v.body, st.Steps[i].Latest))) {
+			for _, n := range permit.HeadsOf(permitTags(engine.PermitTagsOf(v.body, v.body.DAG.Nodes[i].ID))) {
 				heads[n] = true
 			}
 		}

@@ -98,7 +98,7 @@ func (c *Ctl) Strategy() lane.Strategy {
 	if !ok {
 		rule = lane.Sequential
 	}
-	return lane.Strategy{Rule: rule, Concurrency: int(s.Concurrency)}
+	return lane.Strategy{Rule: rule, Concurrency: int(s.WorkflowConcurrency)}
 }
 
 // Control is the state of a workflow id, nil when it does not exist.

@@ -18,9 +18,11 @@ const (
 	While       StepType = "while"
 	Subworkflow StepType = "subworkflow"
 	Template    StepType = "template"
+	// Simulated is a type of our own: a job on a service that is not there, for tests and benchmarks (package step).
+	Simulated StepType = "Simulated"
 )
 
-var stepTypes = []StepType{NoOp, Sleep, Titus, Notebook, Kubernetes, HTTP, Join, Foreach, While, Subworkflow, Template}
+var stepTypes = []StepType{NoOp, Sleep, Titus, Notebook, Kubernetes, HTTP, Join, Foreach, While, Subworkflow, Template, Simulated}
 
 // ParseStepType reads a step type in any letter case.
 func ParseStepType(name string) (StepType, bool) {
@@ -35,7 +37,7 @@ func ParseStepType(name string) (StepType, bool) {
 // Leaf tells whether a step of the type does work itself instead of starting other workflows.
 func (t StepType) Leaf() bool {
 	switch t {
-	case NoOp, Sleep, Titus, Notebook, Kubernetes, HTTP:
+	case NoOp, Sleep, Titus, Notebook, Kubernetes, HTTP, Simulated:
 		return true
 	}
 	return false

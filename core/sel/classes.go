@@ -836,11 +836,6 @@ func (ev *evaluator) join(args []*cell) *cell {
 		ev.failf(CatInvalidArgs, "Invalid empty input args for String.join method")
 		return nil
 	}
-	for _, a := range args {
-		if !a.hasContent() {
-			return ev.noContent(a.typ)
-		}
-	}
 	sep := args[0]
 	items := args[1:]
 	if len(args) == 2 && args[1].typ.isArray() {
@@ -861,7 +856,7 @@ func (ev *evaluator) join(args []*cell) *cell {
 	}
 	n := 0
 	for _, a := range items {
-		if a.typ != TypeString && a.typ != TypeNull {
+		if a.typ != TypeString {
 			return ev.castError(a.typ, "STRING")
 		}
 		n += len(sep.str) + len(a.str)

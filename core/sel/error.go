@@ -1,6 +1,9 @@
 package sel
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Category says what kind of error an evaluation met: act on it, never on the message.
 type Category string
@@ -69,7 +72,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	s := e.Message
-	if e.Cause != nil {
+	if e.Cause != nil && !strings.Contains(s, e.Cause.Error()) {
 		s += ": " + e.Cause.Error()
 	}
 	if e.Line > 0 && e.Category != CatLexical && e.Category != CatSyntax && e.Category != CatUnicodeEscape {

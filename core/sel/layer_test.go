@@ -35,6 +35,11 @@ func TestWrapperErrors(t *testing.T) {
 			t.Errorf("%s: %v", expr, err)
 		}
 	}
+	_, err := EvalParameter(context.Background(), " \r\n  \n  1 / 0", Env{})
+	var e *Error
+	if !errors.As(err, &e) || e.Line != 3 || e.Column != 5 {
+		t.Errorf("place of an error behind blanks: %v", err)
+	}
 	if _, err := ParameterNames("1 +", Limits{}); err == nil || err.(*ParamError).Message != "BAD_REQUEST - Expression validator throws an exception for expr=[1 +]" {
 		t.Error(err)
 	}

@@ -128,6 +128,18 @@ func Complete(expr string) string {
 	return t + ";"
 }
 
+// shift moves the place of an error in the trimmed text to that in the text as it was written.
+func (e *Error) shift(written string) {
+	if e.Line == 0 {
+		return
+	}
+	lead := written[:len(written)-len(strings.TrimLeftFunc(written, func(r rune) bool { return r <= ' ' }))]
+	if e.Line == 1 {
+		e.Column += len(lead) - (strings.LastIndexAny(lead, "\r\n") + 1)
+	}
+	e.Line += strings.Count(lead, "\n") + strings.Count(lead, "\r") - strings.Count(lead, "\r\n")
+}
+
 // Eval runs a program. Errors are *Error, except those of Env with NeedsData, which come out as they
 // are. ctx cancels it: the error then has category "timeout" and wraps ctx.Err().
 func Eval(ctx context.Context, p *Program, env Env) (Value, error) {
@@ -208,6 +220,7 @@ func EvalParameter(ctx context.Context, expr string, env Env) (Value, error) {
 		if errors.As(err, &need) && need.NeedsData() {
 			return Value{}, err
 		}
+		e.shift(expr)
 		switch e.Category {
 		case CatUser:
 			return Value{}, &ParamError{Category: e.Category, Message: "Expression throws an error [" + e.Message + "] for expr=[" + expr + "]"}
@@ -229,6 +242,7 @@ func ParameterNames(expr string, limits Limits) ([]string, error) {
 	if err != nil {
 		var e *Error
 		errors.As(err, &e)
+		e.shift(expr)
 		switch e.Category {
 		case CatLexical, CatUnicodeEscape, CatSyntax, CatBadLiteral, CatLimitStack:
 			return nil, &ParamError{ParamBadRequest, e.Category, "BAD_REQUEST - Expression validator throws an exception for expr=[" + expr + "]", e}

@@ -16,8 +16,8 @@ type Outcome struct {
 	Units   Units
 }
 
-// own tells whether the stored item shows that the write has happened already (P5).
-func own(old Item, w Write) bool {
+// Own tells whether the stored item shows that the write has happened already (P5).
+func Own(old Item, w Write) bool {
 	return w.Op == OpPut && len(w.Item.Tokens) > 0 && old.HasToken(w.Item.Tokens[0])
 }
 
@@ -26,7 +26,7 @@ func own(old Item, w Write) bool {
 func Apply(old Item, w Write) (Outcome, error) {
 	if !w.Cond.Holds(old) {
 		u := FailedWriteUnits(w.Op, old, w.Item)
-		if own(old, w) {
+		if Own(old, w) {
 			return Outcome{Item: old, Units: u}, nil
 		}
 		return Outcome{Item: old, Units: u}, &Error{
@@ -55,7 +55,7 @@ func TransactOutcome(writes []Write, old []Item) (done bool, u Units, err error)
 		if failed < 0 {
 			failed = i
 		}
-		shown = shown || own(old[i], w)
+		shown = shown || Own(old[i], w)
 	}
 	if failed < 0 {
 		for i, w := range writes {

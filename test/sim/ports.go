@@ -90,6 +90,10 @@ func (t *simTable) Query(_ context.Context, q table.Query) (table.Page, table.Un
 
 func (t *simTable) Write(_ context.Context, w table.Write) (table.Units, error) {
 	_, u, err := call(t.ports, "write", w.Item.Key, true, func() (struct{}, table.Units, error) {
+		w := t.s.broken(w)
+		if t.s.dropCommit(w) {
+			return struct{}{}, table.Units{}, nil
+		}
 		old, _, _ := t.t.Get(background, w.Item.Key)
 		u, err := t.t.Write(background, w)
 		if err == nil {

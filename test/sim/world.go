@@ -43,6 +43,7 @@ type world struct {
 	now     int64
 	faults  Faults
 	ready   []*proc
+	live    map[*proc]bool // every coroutine that has not ended, wherever it stands
 	timers  timerHeap
 	seq     int
 	current *proc
@@ -51,10 +52,11 @@ type world struct {
 	trace   []string
 	verbose bool
 	failure error
+	stopped bool
 }
 
 func newWorld(seed uint64, faults Faults) *world {
-	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: 1_700_000_000_000, faults: faults}
+	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: 1_700_000_000_000, faults: faults, live: map[*proc]bool{}}
 }
 
 // chance draws whether something happens that has this chance.
@@ -108,12 +110,13 @@ func (w *world) spawn(name string, f func(ctx context.Context, p *proc), onExit 
 		defer func() {
 			r := recover()
 			p.dead = true
+			delete(w.live, p)
 			if r != nil && r != errCrashed {
 				buf := make([]byte, 8<<10)
 				buf = buf[:runtime.Stack(buf, false)]
 				w.fail("%s died: %v\n%s", name, r, buf)
 			}
-			if p.onExit != nil {
+			if p.onExit != nil && !w.stopped {
 				p.onExit(!finished)
 			}
 			p.yield <- struct{}{}
@@ -125,6 +128,7 @@ func (w *world) spawn(name string, f func(ctx context.Context, p *proc), onExit 
 		finished = true
 	}()
 	w.ready = append(w.ready, p)
+	w.live[p] = true
 	return p
 }
 
@@ -220,16 +224,14 @@ func (w *world) step() bool {
 	return true
 }
 
-// stop ends every coroutine that still stands somewhere, so that none outlives the world.
+// stop ends every coroutine, so that none outlives the world. Only one runs at a time: all of them stand at a port call.
 func (w *world) stop() {
-	w.faults = Faults{}
-	for _, p := range w.ready {
-		if !p.dead {
-			p.resume <- false
-			<-p.yield
-		}
+	w.stopped = true
+	for p := range w.live {
+		p.resume <- false
+		<-p.yield
 	}
-	w.ready = nil
+	w.ready, w.timers = nil, nil
 }
 
 // tail is the end of the log.

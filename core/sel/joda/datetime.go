@@ -152,7 +152,11 @@ func New(y, mo, d, h, mi, s, ms int64, z *Zone) (DateTime, error) {
 		f Field
 		v int64
 	}{{HourOfDay, h}, {MinuteOfHour, mi}, {SecondOfMinute, s}, {MillisOfSecond, ms}, {Year, y}, {MonthOfYear, mo}} {
-		if lo, hi := fields[c.f].lo, fields[c.f].hi; c.v < lo || c.v > hi {
+		lo, hi := fields[c.f].lo, fields[c.f].hi
+		if c.f == Year && (c.v == lo-1 || c.v == hi+1) {
+			continue // of which a part are instants
+		}
+		if c.v < lo || c.v > hi {
 			return DateTime{}, fieldError(c.f, c.v, lo, hi)
 		}
 	}
@@ -160,6 +164,9 @@ func New(y, mo, d, h, mi, s, ms int64, z *Zone) (DateTime, error) {
 		return DateTime{}, fieldError(DayOfMonth, d, 1, n)
 	}
 	local := fromDate(y, mo, d, h*hour+mi*minute+s*second+ms)
+	if y > maxYear && local < 0 || y < minYear && local > 0 {
+		return DateTime{}, fieldError(Year, y, minYear, maxYear)
+	}
 	at, gap := z.resolve(local)
 	if gap {
 		return DateTime{}, &Error{Kind: Gap, Message: gapMessage(local, z)}

@@ -196,15 +196,20 @@ func decodeZone(id string, data []byte) (*Zone, error) {
 		z.trans = append(z.trans, t)
 		prev = t
 	}
-	if err := z.extend(footer); err != nil {
+	last := int64(-1 << 55)
+	if n := len(kinds); n > 0 {
+		// The rule holds after the last entry, also after one that changes nothing.
+		last = max(last, int64(binary.BigEndian.Uint64(times[8*(n-1):]))*1000)
+	}
+	if err := z.extend(footer, last); err != nil {
 		return nil, err
 	}
 	z.fixed = len(z.trans) == 0
 	return z, nil
 }
 
-// extend adds the changes that the footer's rule gives for 400 years and some more.
-func (z *Zone) extend(footer string) error {
+// extend adds the changes after last that the footer's rule gives, for 400 whole years and some more.
+func (z *Zone) extend(footer string, last int64) error {
 	z.end = math.MaxInt64
 	if !strings.Contains(footer, ",") {
 		return nil
@@ -213,12 +218,9 @@ func (z *Zone) extend(footer string) error {
 	if err != nil {
 		return err
 	}
-	last := int64(math.MinInt64)
-	if n := len(z.trans); n > 0 {
-		last = z.trans[n-1].at
-	}
-	const from, to = 1970, 2450
-	for y := int64(from); y <= to; y++ {
+	from := yearOf(last)
+	to := from + 402
+	for y := from; y <= to; y++ {
 		a := transition{at: (yearStart(y) + r.start.millis(y)) - r.std, offset: r.dst, dst: true, abbr: r.dstName}
 		b := transition{at: (yearStart(y) + r.end.millis(y)) - r.dst, offset: r.std, abbr: r.stdName}
 		if a.at > b.at {

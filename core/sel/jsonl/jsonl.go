@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/downbeat/downbeat/core/sel"
@@ -365,7 +366,7 @@ func failure(err error) []byte {
 	case errors.As(err, &e):
 		out = position(quote(out, string(e.Category)), e)
 		msg := e.Message
-		if e.Cause != nil {
+		if e.Cause != nil && !strings.Contains(msg, e.Cause.Error()) {
 			msg += ": " + e.Cause.Error()
 		}
 		if e.Hint != "" {
