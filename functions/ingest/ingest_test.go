@@ -69,7 +69,7 @@ func TestRequestIDTellsStartsApart(t *testing.T) {
 		}
 		return s.RequestID
 	}
-	if id("csv", "e-1") != id("csv", "e-1") {
+	if first, again := id("csv", "e-1"), id("csv", "e-1"); first != again {
 		t.Error("one event delivered twice is two starts")
 	}
 	seen := map[string]bool{}

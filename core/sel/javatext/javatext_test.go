@@ -54,7 +54,7 @@ func TestDouble(t *testing.T) {
 
 func FuzzFormat(f *testing.F) {
 	f.Add("%-+010.3e|%2$s|%<S%n%%", int64(5), 2.5, "x")
-	f.Add("%,d %(x %#o %c %h %b %g %a", int64(-5), -0.0, "é")
+	f.Add("%,d %(x %#o %c %h %b %g %a", int64(-5), math.Copysign(0, -1), "é")
 	f.Fuzz(func(t *testing.T, format string, n int64, d float64, s string) {
 		for _, args := range [][]any{{n, d, s}, {int32(n), s, d}, {d, n, nil}, {true, d, d}} {
 			if out, err := Format(format, args, 1000, nil); err == nil && len(out) > 4000 {

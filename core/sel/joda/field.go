@@ -81,9 +81,6 @@ var fields = [...]fieldInfo{
 
 func (f Field) String() string { return fields[f].name }
 
-// timeField reports fields that add on the time line instead of the local one.
-func (f Field) isTime() bool { return f >= HalfdayOfDay }
-
 // get reads the field of a local time.
 func (f Field) get(local int64) int64 {
 	switch f {

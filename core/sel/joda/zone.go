@@ -342,15 +342,6 @@ func (z *Zone) keeping(local, was int64) int64 {
 	return ms
 }
 
-// earlier moves an instant in the second pass of an overlap to the first.
-func (z *Zone) earlier(ms int64) int64 {
-	e, gap := z.resolve(ms + z.Offset(ms))
-	if gap {
-		return ms
-	}
-	return e
-}
-
 // appendOffset writes ±HH[:MM[:SS[.mmm]]]: at least minFields, further ones only if they are not zero.
 func appendOffset(out []byte, ms int64, separators bool, minFields, maxFields int) []byte {
 	sign := byte('+')
