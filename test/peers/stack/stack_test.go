@@ -1,0 +1,331 @@
+package stack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/downbeat/downbeat/core/queue"
+	"github.com/downbeat/downbeat/events"
+)
+
+// Limits of waiting. They are generous: the machine may be busy with other things.
+const (
+	soon  = time.Minute
+	later = 4 * time.Minute
+)
+
+func TestPushStartWatch(t *testing.T) {
+	d := open(t)
+	d.push(diamond("peers.hello", ""))
+	if err := d.start("peers.hello", uuid(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, soon, func() error { return d.allSucceeded("peers.hello", 1) })
+	// A start that is repeated is answered, and starts nothing.
+	if err := d.start("peers.hello", uuid(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.allSucceeded("peers.hello", 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCallerIsTheSigner checks that the author of a version is who signed the push, whatever a header says.
+func TestCallerIsTheSigner(t *testing.T) {
+	d := open(t)
+	d.push(diamond("peers.author", ""))
+	var version struct {
+		Metadata struct {
+			Author any `json:"version_author"`
+		} `json:"metadata"`
+	}
+	if err := d.get("/api/v3/workflows/peers.author/versions/latest", &version); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(version.Metadata.Author); !strings.Contains(got, "arn:aws:iam::000000000000:") {
+		t.Errorf("author %s", got)
+	}
+}
+
+// TestUnsignedRequestsAreRefused shows that the API's authorisation is in force.
+func TestUnsignedRequestsAreRefused(t *testing.T) {
+	d := open(t)
+	response, err := client.Get(d.api + "/api/v3/workflows/peers.author/versions/latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusForbidden {
+		t.Errorf("answered %d", response.StatusCode)
+	}
+}
+
+// TestEventsStartRuns puts an object into the bucket and an event on the bus: each starts one run, with the params that
+// the stack's configuration takes from it, and no other delivery of the same event starts another.
+func TestEventsStartRuns(t *testing.T) {
+	d := open(t)
+	d.push(`{"id":"peers.load","params":{"key":{"type":"STRING","value":"none"},"bytes":{"type":"LONG","value":0}},"steps":[{"step":{"id":"s","type":"NoOp"}}]}`)
+	d.push(`{"id":"peers.order","params":{"order":{"type":"STRING","value":"none"},"channel":{"type":"STRING","value":"none"}},"steps":[{"step":{"id":"s","type":"NoOp"}}]}`)
+
+	bucket := "downbeat-peers-incoming"
+	put := func(key string) {
+		t.Helper()
+		if _, err := d.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("1,2,3\n")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("in/not-for-us.txt")
+	put("elsewhere/a.csv")
+	put("in/$price ${a}.csv")
+	out, err := d.bus.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{
+		{Source: ptr("shop"), DetailType: ptr("order placed"), Detail: ptr(`{"order":"o-1"}`)},
+		{Source: ptr("shop"), DetailType: ptr("order cancelled"), Detail: ptr(`{"order":"o-2"}`)},
+	}})
+	if err != nil || out.FailedEntryCount != 0 {
+		t.Fatal(err, out)
+	}
+	for _, c := range []struct {
+		workflow string
+		params   map[string]string
+	}{
+		{"peers.load", map[string]string{"key": "in/$price ${a}.csv", "bytes": "6"}},
+		{"peers.order", map[string]string{"order": "o-1", "channel": "bus"}},
+	} {
+		eventually(t, soon, func() error { return d.allSucceeded(c.workflow, 1) })
+		var r run
+		if err := d.get("/api/v3/workflows/"+c.workflow+"/instances/1", &r); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range c.params {
+			p, _ := r.Params[name].(map[string]any)
+			if got := fmt.Sprint(p["evaluated_result"]); got != want {
+				t.Errorf("%s: param %s is %s, want %s", c.workflow, name, got, want)
+			}
+		}
+	}
+
+	// The message that the rule sent, delivered five more times.
+	again := fmt.Sprintf(`{"v":1,"mapping":{"name":"order","workflow":"peers.order","version":"active","user":"downbeat"},"event":{"id":%q,"source":"shop"}}`, *out.Entries[0].EventId)
+	for range 5 {
+		d.send(d.outputs["triggerQueueUrl"], again)
+	}
+	// And another event, to know when those were handled: it is the second run.
+	if _, err := d.bus.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{
+		{Source: ptr("shop"), DetailType: ptr("order placed"), Detail: ptr(`{"order":"o-3"}`)},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, soon, func() error {
+		if n, err := d.depth(d.outputs["triggerQueueUrl"]); err != nil || n > 0 {
+			return fmt.Errorf("%d messages are in the trigger queue (%v)", n, err)
+		}
+		return d.allSucceeded("peers.order", 2)
+	})
+	if err := d.allSucceeded("peers.load", 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKilledFunctions kills functions at random while 1,000 diamonds, a chain of 300 and diamonds with external steps
+// run. All end SUCCEEDED, and nothing is in a dead-letter queue.
+func TestKilledFunctions(t *testing.T) {
+	d := open(t)
+	t.Parallel()
+	diamonds, outside := 1000, 40
+	if testing.Short() {
+		diamonds, outside = 100, 5
+	}
+	var calls atomic.Int64
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		_, _ = w.Write([]byte(`{"ok":true}`))
+	}))
+	defer service.Close()
+	d.push(diamond("peers.diamond", ""))
+	d.push(chain("peers.chain", 300))
+	d.push(diamond("peers.outside", service.URL))
+
+	stop := make(chan struct{})
+	killed := make(chan int)
+	go func() { killed <- killAtRandom(t, stop) }()
+	err := parallel(diamonds+outside+1, 6, func(i int) error {
+		switch {
+		case i == 0:
+			return d.start("peers.chain", uuid(2, 0))
+		case i <= outside:
+			return d.start("peers.outside", uuid(3, i))
+		}
+		return d.start("peers.diamond", uuid(4, i))
+	})
+	if err != nil {
+		close(stop)
+		<-killed
+		t.Fatal(err)
+	}
+	waiting := func() error {
+		return errors.Join(d.allSucceeded("peers.chain", 1), d.allSucceeded("peers.diamond", diamonds))
+	}
+	eventually(t, later, waiting)
+	close(stop)
+	n := <-killed
+	eventually(t, later, func() error { return d.allSucceeded("peers.outside", outside) })
+	if n == 0 {
+		t.Error("no function was killed")
+	}
+	t.Logf("%d functions were killed; %d external steps made %d calls", n, 3*outside, calls.Load())
+	if calls.Load() < int64(3*outside) {
+		t.Errorf("%d calls for %d external steps", calls.Load(), 3*outside)
+	}
+	for _, name := range queue.Names() {
+		if name == queue.Advance {
+			continue // TestPoisonedMessage puts one there
+		}
+		if n, err := d.depth(d.outputs[string(name)+"DeadUrl"]); err != nil || n != 0 {
+			t.Errorf("dead-letter queue of %s: %d messages (%v)", name, n, err)
+		}
+	}
+}
+
+// killAtRandom kills a function of the emulator every now and then until stop is closed, and returns how many.
+func killAtRandom(t *testing.T, stop <-chan struct{}) int {
+	parent, err := strconv.Atoi(os.Getenv(envPID))
+	if err != nil {
+		t.Errorf("%s: %v", envPID, err)
+		return 0
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	n := 0
+	for {
+		select {
+		case <-stop:
+			return n
+		case <-time.After(time.Duration(100+random.IntN(400)) * time.Millisecond):
+		}
+		functions, err := functionsOf(parent)
+		if err != nil {
+			t.Error(err)
+			return n
+		}
+		if len(functions) == 0 {
+			continue
+		}
+		if err := syscall.Kill(functions[random.IntN(len(functions))], syscall.SIGKILL); err == nil {
+			n++
+		}
+	}
+}
+
+// functionsOf lists the processes that the emulator runs functions in: its children whose program is called bootstrap.
+func functionsOf(parent int) ([]int, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, err
+	}
+	var out []int
+	for _, file := range stats {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		// pid (program) state parent …
+		name, rest, ok := strings.Cut(string(data), ") ")
+		fields := strings.Fields(rest)
+		if !ok || len(fields) < 2 || fields[1] != strconv.Itoa(parent) || !strings.HasSuffix(name, "(bootstrap") {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, pid)
+	}
+	return out, nil
+}
+
+// TestPoisonedMessage sends a message that nobody can read. It ends in the dead-letter queue, whose depth is the metric
+// of an alarm; redriving it, and a poke for a run that ended long ago, changes nothing.
+func TestPoisonedMessage(t *testing.T) {
+	d := open(t)
+	t.Parallel()
+	d.push(diamond("peers.poison", ""))
+	if err := d.start("peers.poison", uuid(5, 1)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, soon, func() error { return d.allSucceeded("peers.poison", 1) })
+	before, after := run{}, run{}
+	if err := d.get("/api/v3/workflows/peers.poison/instances/1", &before); err != nil {
+		t.Fatal(err)
+	}
+
+	main, dead := d.outputs["advanceQueueUrl"], d.outputs["advanceDeadUrl"]
+	const poison = `{"v":1,"kind":"run"`
+	d.send(main, poison)
+	eventually(t, later, func() error {
+		n, err := d.depth(dead)
+		if err == nil && n != 1 {
+			err = fmt.Errorf("%d messages in the dead-letter queue", n)
+		}
+		return err
+	})
+
+	// Redrive: what is in the dead-letter queue goes back, together with a poke that was useful once.
+	old := events.Poke{Kind: events.PokeRun, Workflow: "peers.poison", Instance: 1, Run: 1}
+	d.send(dead, string(old.Encode()))
+	redriven := 0
+	eventually(t, soon, func() error {
+		body, ok, err := d.take(dead)
+		if err != nil {
+			return err
+		}
+		if ok {
+			d.send(main, body)
+			redriven++
+		}
+		if redriven < 2 {
+			return fmt.Errorf("%d messages redriven", redriven)
+		}
+		return nil
+	})
+	eventually(t, later, func() error {
+		inMain, err := d.depth(main)
+		if err != nil {
+			return err
+		}
+		inDead, err := d.depth(dead)
+		if err != nil {
+			return err
+		}
+		if inMain != 0 || inDead != 1 {
+			return fmt.Errorf("%d messages in the queue, %d in the dead-letter queue", inMain, inDead)
+		}
+		return nil
+	})
+	if body, ok, err := d.take(dead); err != nil || !ok || body != poison {
+		t.Errorf("dead letter %q, %v", body, err)
+	}
+	if err := d.get("/api/v3/workflows/peers.poison/instances/1", &after); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := json.Marshal(before)
+	b, _ := json.Marshal(after)
+	if string(a) != string(b) {
+		t.Errorf("the redrive changed the run:\n%s\n%s", a, b)
+	}
+}
+
+func ptr(s string) *string { return &s }
