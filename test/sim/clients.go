@@ -134,6 +134,7 @@ func (s *system) clients(ids []string) {
 // start asks for a run until it is answered.
 func (s *system) start(workflow, uuid string, try int) {
 	w := s.w
+	again := false
 	s.invoke("client-start", func(ctx context.Context, a *app.App) {
 		started, err := a.Start(ctx, workflow, "active", "sim", engine.StartRequest{Initiator: engine.Initiator{Type: engine.Manual}, RequestID: uuid, RequestTime: a.Now()})
 		switch {
@@ -155,11 +156,12 @@ func (s *system) start(workflow, uuid string, try int) {
 			w.logf("start %s of %s: refused: %v", uuid, workflow, err)
 		default:
 			w.logf("start %s of %s: %v", uuid, workflow, err)
-			panic(errCrashed) // asked again below
+			again = true
+			return
 		}
 		s.open--
 	}, func(crashed bool) {
-		if crashed && w.failure == nil {
+		if (crashed || again) && w.failure == nil {
 			if try > 200 {
 				w.fail("start %s of %s is not answered after %d tries", uuid, workflow, try)
 				return

@@ -30,6 +30,9 @@ func (q *ports) Now() int64 { return q.p.w.now + q.p.skew }
 
 // Sleep lets virtual time pass.
 func (q *ports) Sleep(_ context.Context, d time.Duration) error {
+	if q.p.crashed {
+		q.p.crash()
+	}
 	q.p.sleep(d.Milliseconds())
 	return nil
 }

@@ -10,7 +10,6 @@ package sim
 import (
 	"container/heap"
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -87,17 +86,23 @@ func (w *world) fail(format string, args ...any) {
 
 // proc is a coroutine.
 type proc struct {
-	w      *world
-	name   string
-	resume chan bool // false: end here
-	yield  chan struct{}
-	dead   bool
-	skew   int64
-	onExit func(crashed bool)
+	w       *world
+	name    string
+	resume  chan bool // false: end here
+	yield   chan struct{}
+	dead    bool
+	crashed bool
+	skew    int64
+	onExit  func(crashed bool)
 }
 
-// errCrashed is what a context of a crashed invocation says, for code that asks.
-var errCrashed = errors.New("crashed")
+// crash ends the coroutine where it stands. It is no panic: the application recovers from those, and a process that is
+// gone recovers from nothing. What is deferred runs, which frees locks of an instance that nobody uses again; a port
+// call from there ends at once.
+func (p *proc) crash() {
+	p.crashed = true
+	runtime.Goexit()
+}
 
 // spawn starts a coroutine that runs f when the scheduler picks it.
 func (w *world) spawn(name string, f func(ctx context.Context, p *proc), onExit func(crashed bool)) *proc {
@@ -111,7 +116,7 @@ func (w *world) spawn(name string, f func(ctx context.Context, p *proc), onExit 
 			r := recover()
 			p.dead = true
 			delete(w.live, p)
-			if r != nil && r != errCrashed {
+			if r != nil {
 				buf := make([]byte, 8<<10)
 				buf = buf[:runtime.Stack(buf, false)]
 				w.fail("%s died: %v\n%s", name, r, buf)
@@ -122,7 +127,7 @@ func (w *world) spawn(name string, f func(ctx context.Context, p *proc), onExit 
 			p.yield <- struct{}{}
 		}()
 		if !<-p.resume {
-			panic(errCrashed)
+			p.crash()
 		}
 		f(context.Background(), p)
 		finished = true
@@ -135,9 +140,12 @@ func (w *world) spawn(name string, f func(ctx context.Context, p *proc), onExit 
 // point is where a coroutine hands control to the scheduler. It returns when it is picked again.
 func (p *proc) point() {
 	w := p.w
+	if p.crashed {
+		p.crash()
+	}
 	if w.chance(w.faults.Crash) {
 		w.logf("%s crashes", p.name)
-		panic(errCrashed)
+		p.crash()
 	}
 	if w.chance(w.faults.Freeze) {
 		d := w.rng.Int64N(20 * 60_000)
@@ -158,7 +166,7 @@ func (p *proc) sleep(d int64) {
 func (p *proc) yieldNow() {
 	p.yield <- struct{}{}
 	if !<-p.resume {
-		panic(errCrashed)
+		p.crash()
 	}
 }
 
