@@ -38,7 +38,7 @@ func (a *App) publishRun(ctx context.Context, id store.RunID) ([]task, error) {
 		return nil, err
 	}
 	h := v.head
-	if h.Published == len(h.Pages) && h.PublishedStatus == h.Run.Status {
+	if published(h) {
 		return nil, nil
 	}
 	var changed []*engine.Attempt

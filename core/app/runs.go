@@ -341,7 +341,7 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 	if more {
 		due = env.Now()
 	}
-	if a.set.Publish && st.Run.Status.Terminal() {
+	if a.set.Publish && st.Run.Status.Terminal() && !published(&head) {
 		// The end is not told to the world yet (P35); permits and lane find theirs by their own due times.
 		due = earlier(due, env.Now())
 	}
@@ -451,7 +451,9 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 	if m.ended {
 		m.tasks = append(m.tasks, task{kind: taskEnded, workflow: v.id.Workflow, run: v.id, failed: st.Run.Status == engine.InstanceFailed})
 	}
-	if a.set.Publish && (len(changed) > 0 || m.ended || v.head == nil) {
+	if a.set.Publish && !published(m.view.head) {
+		// Asked of the cursor and not of this decision: who committed the change may have died before it published, and
+		// a look at a run that has ended changes nothing any more.
 		m.tasks = append(m.tasks, task{kind: taskPublish, workflow: v.id.Workflow, run: v.id})
 	}
 	// A timer that the next sweep would come too late for is sent with a delay by whoever set it (P23).
@@ -460,6 +462,11 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 			m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id, delay: max(0, due-env.Now()), timer: true})
 		}
 	}
+}
+
+// published tells whether the head's cursor has passed everything that it names.
+func published(h *store.RunHead) bool {
+	return h.Published == len(h.Pages) && h.PublishedStatus == h.Run.Status
 }
 
 // sweepHorizon is how far the sweep may look ahead before a timer set now is surely in its reach.

@@ -11,10 +11,10 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"runtime"
-	"strings"
+
+	"github.com/downbeat/downbeat/core/table"
 )
 
 // Faults are the chances of what goes wrong, per port call or per message; 0 is never, 1 always.
@@ -48,32 +48,52 @@ type world struct {
 	current *proc
 	steps   int
 	hash    uint64
-	trace   []string
 	verbose bool
 	failure error
 	stopped bool
 }
 
 func newWorld(seed uint64, faults Faults) *world {
-	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: 1_700_000_000_000, faults: faults, live: map[*proc]bool{}}
+	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: epoch, hash: 14695981039346656037, faults: faults, live: map[*proc]bool{}}
 }
 
 // chance draws whether something happens that has this chance.
 func (w *world) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
 
-// logf adds a line to the log, of which the hash and the last lines are kept.
+// logf adds an event to the log: it is hashed at once, and made text only for those who read it.
 func (w *world) logf(format string, args ...any) {
-	line := fmt.Sprintf("%d ", w.now-1_700_000_000_000) + fmt.Sprintf(format, args...)
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s", w.hash, line)
-	w.hash = h.Sum64()
+	w.mix(uint64(w.now))
+	w.mixString(format)
+	for _, a := range args {
+		switch v := a.(type) {
+		case string:
+			w.mixString(v)
+		case int64:
+			w.mix(uint64(v))
+		case int:
+			w.mix(uint64(v))
+		case table.Key:
+			w.mixString(v.PK)
+			w.mixString(v.SK)
+		default:
+			w.mixString(fmt.Sprint(v))
+		}
+	}
 	if w.verbose {
-		fmt.Println(line)
+		fmt.Printf("%d %s\n", w.now-epoch, fmt.Sprintf(format, args...))
 	}
-	w.trace = append(w.trace, line)
-	if len(w.trace) > 400 {
-		w.trace = append([]string(nil), w.trace[200:]...)
+}
+
+// epoch is when a simulation begins.
+const epoch = 1_700_000_000_000
+
+func (w *world) mix(v uint64) { w.hash = (w.hash ^ v) * 1099511628211; w.hash ^= w.hash >> 29 }
+
+func (w *world) mixString(s string) {
+	for i := range len(s) {
+		w.hash = (w.hash ^ uint64(s[i])) * 1099511628211
 	}
+	w.mix(uint64(len(s)))
 }
 
 // fail records the first violated invariant.
@@ -241,6 +261,3 @@ func (w *world) stop() {
 	}
 	w.ready, w.timers = nil, nil
 }
-
-// tail is the end of the log.
-func (w *world) tail() string { return strings.Join(w.trace, "\n") }

@@ -16,9 +16,13 @@ func main() {
 	seeds := flag.Int("seeds", 2000, "how many seeds to run")
 	first := flag.Uint64("first", 1, "the first seed")
 	seed := flag.Uint64("seed", 0, "run this seed alone and print its log")
+	calm := flag.Bool("calm", false, "inject no fault")
 	defect := flag.String("break", "", "inject a deliberate defect, to see that it is found: "+sim.DefectNames())
 	flag.Parse()
 	opts := sim.Options{Faults: sim.AllFaults(), Break: *defect}
+	if *calm {
+		opts.Faults = sim.Faults{}
+	}
 	if *seed != 0 {
 		opts.Seed, opts.Verbose = *seed, true
 		rep := sim.Run(opts)
@@ -61,7 +65,7 @@ func main() {
 	}
 	wg.Wait()
 	if failed != nil {
-		fmt.Printf("seed %d violates an invariant after %d seeds: %v\n\nthe end of its log:\n%s\n\nrepeat it with: go run ./test/sim/cmd/sim --seed %d", failed.Seed, next-*first, failed.Violated, failed.Tail, failed.Seed)
+		fmt.Printf("seed %d violates an invariant after %d seeds: %v\n\nrepeat it, with its log: go run ./test/sim/cmd/sim --seed %d", failed.Seed, next-*first, failed.Violated, failed.Seed)
 		if *defect != "" {
 			fmt.Printf(" --break %s", *defect)
 		}
