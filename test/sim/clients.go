@@ -92,7 +92,8 @@ func (s *system) pushAll() []string {
 			}
 		}
 		if w.rng.IntN(2) == 0 {
-			if err := a.SetTagPermit(ctx, permit.LimitRequest{Tag: "shared", MaxAllowed: int64(1 + w.rng.IntN(3))}, "sim"); err != nil {
+			s.sharedLimit = 1 + w.rng.IntN(3)
+			if err := a.SetTagPermit(ctx, permit.LimitRequest{Tag: sharedTag, MaxAllowed: int64(s.sharedLimit)}, "sim"); err != nil {
 				w.fail("tag permit: %v", err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -122,6 +123,10 @@ func (t *simTable) Transact(_ context.Context, writes []table.Write) (table.Unit
 		return table.Units{}, &table.Error{Code: table.CodeContended, Op: "transact", Key: writes[0].Item.Key, Cause: errThrottled}
 	}
 	_, u, err := call(t.ports, "transact", writes[0].Item.Key, true, func() (struct{}, table.Units, error) {
+		writes := slices.Clone(writes)
+		for i := range writes {
+			writes[i] = t.s.broken(writes[i])
+		}
 		olds := make([]table.Item, len(writes))
 		for i, x := range writes {
 			olds[i], _, _ = t.t.Get(background, x.Item.Key)

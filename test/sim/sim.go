@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/downbeat/downbeat/core/app"
 	"github.com/downbeat/downbeat/core/blob"
+	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/lane"
 	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/queue"
@@ -72,6 +74,13 @@ type system struct {
 	open     int // clients that are not done
 	// changed tells that something was written since rest was found out.
 	changed, rest bool
+
+	// What the invariants remember: a reader of their own, ended attempts by uuid, live holders of the shared tag by run.
+	reader      *app.App
+	ended       map[string]engine.StepStatus
+	sharing     map[string]int
+	shared      int
+	sharedLimit int
 }
 
 // instance is a Lambda instance: one App, whose ports are bound to the coroutine of the invocation it serves.
@@ -231,6 +240,10 @@ func (s *system) wrote(p *proc, old table.Item, wr table.Write) {
 	s.changed = true
 	if id, ok := store.ParseRunKey(key); ok && wr.Op == table.OpPut {
 		s.checkHead(id, old, wr.Item)
+		s.checkAttempts(id)
+	}
+	if strings.HasPrefix(key.PK, "start#") && old.Exists() && !bytes.Equal(old.Data, wr.Item.Data) {
+		s.w.fail("start %s was stored and is another now", key)
 	}
 	if workflow, ok := store.ParseLaneKey(key); ok && wr.Op == table.OpPut {
 		s.checkLane(workflow, wr.Item)
@@ -270,6 +283,68 @@ func (s *system) checkHead(id store.RunID, old, now table.Item) {
 	if n.Status.Terminal() && h.Live > 0 {
 		s.w.fail("run %s is %s with %d live attempts", id, n.Status, h.Live)
 	}
+}
+
+// checkAttempts reads the run as it was just written, the way a reader does, but without taking time: a step has one
+// live attempt, an attempt that has ended stays as it is, and no tag has more live holders over all runs than its limit.
+// The heads of permits say what they granted; only the runs know who goes by it.
+func (s *system) checkAttempts(id store.RunID) {
+	v, err := s.reader.Run(background, id)
+	if err != nil {
+		s.w.fail("run %s cannot be read after a write: %v", id, err)
+		return
+	}
+	name := id.String()
+	shared := 0
+	live := map[string]int64{}
+	for _, at := range v.Attempts() {
+		if was, ended := s.ended[at.UUID]; ended {
+			if was != at.Status {
+				s.w.fail("attempt %d of step %s of run %s was %s and became %s", at.AttemptID, at.StepID, id, was, at.Status)
+			}
+			continue
+		}
+		if at.Status.Terminal() {
+			s.ended[at.UUID] = at.Status
+			continue
+		}
+		if other, two := live[at.StepID]; two {
+			s.w.fail("run %s has two live attempts of step %s, %d and %d", id, at.StepID, other, at.AttemptID)
+		}
+		live[at.StepID] = at.AttemptID
+		if at.HoldsPermit {
+			for _, t := range engine.PermitTagsOf(v.Body(), at.StepID) {
+				if t.Name == sharedTag {
+					shared++
+				}
+			}
+		}
+	}
+	if was := s.sharing[name]; was != shared {
+		s.sharing[name] = shared
+		s.shared += shared - was
+		if s.sharedLimit > 0 && s.shared > s.sharedLimit {
+			s.w.fail("%d live attempts hold tag %s, its limit is %d", s.shared, sharedTag, s.sharedLimit)
+		}
+	}
+}
+
+// sharedTag is a tag that steps of all workflows may have.
+const sharedTag = "shared"
+
+// noQueue takes the messages of who only reads.
+type noQueue struct{}
+
+func (noQueue) Send(context.Context, queue.Name, []queue.Message) error { return nil }
+
+// newReader makes an instance whose ports take no time and never fail, for the invariants.
+func (s *system) newReader() *app.App {
+	in := &ports{s: s, p: &proc{w: s.w}}
+	a, err := app.New(app.Config{Table: s.table, Queue: noQueue{}, Blob: s.blobs, Clock: in, IDs: in})
+	if err != nil {
+		s.w.fail("app: %v", err)
+	}
+	return a
 }
 
 // checkLane: no more runs execute than the strategy allows, and nothing is listed twice.
@@ -355,7 +430,9 @@ func Run(opts Options) (rep Report) {
 	s := &system{
 		w: w, opts: opts, table: memtable.NewWith(lag), blobs: fileblob.Memory(), queues: map[queue.Name][]*message{}, dead: map[queue.Name]int{},
 		busy: map[queue.Name]int{}, answered: map[string]store.RunID{}, lastHead: map[string]*store.RunHead{},
+		ended: map[string]engine.StepStatus{}, sharing: map[string]int{},
 	}
+	s.reader = s.newReader()
 	s.publish = w.rng.IntN(3) == 0
 	if opts.Publish != nil {
 		s.publish = *opts.Publish

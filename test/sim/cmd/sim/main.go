@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ func main() {
 	calm := flag.Bool("calm", false, "inject no fault")
 	defect := flag.String("break", "", "inject a deliberate defect, to see that it is found: "+sim.DefectNames())
 	flag.Parse()
+	// Worlds are small and many: memory is cheaper here than collecting it.
+	debug.SetGCPercent(800)
 	opts := sim.Options{Faults: sim.AllFaults(), Break: *defect}
 	if *calm {
 		opts.Faults = sim.Faults{}
