@@ -71,7 +71,6 @@ func TestDefinitionRefused(t *testing.T) {
 		`{"type":"STRING_MAP","value":{"a":{}}}`:    "string",
 		`{"type":"MAP","value":{"a":1}}`:            "params.p.value.a: expected an object",
 		`{"type":"LONG","value":1,"mode":"x"}`:      "mode",
-		`{"type":"LONG","value":1,"source":"x"}`:    "source",
 		`{"type":"LONG","value":1,"tags":"x"}`:      "tags",
 		`null`:                                      "param [p]",
 	} {

@@ -2,6 +2,8 @@ package param
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/downbeat/downbeat/core/sel"
 	"github.com/downbeat/downbeat/core/wire"
@@ -57,6 +59,11 @@ func readDefinition(o *wire.Object) *Definition {
 	return d
 }
 
+// NamesSource reports whether the meta entry source is given, even by a name that is none of the sources.
+func (d *Definition) NamesSource() bool {
+	return slices.ContainsFunc(d.Meta, func(f wire.Field) bool { return f.Name == "source" && !f.Value.IsNull() })
+}
+
 // readMeta takes the other members as meta entries.
 func (d *Definition) readMeta(o *wire.Object) {
 	d.Meta = o.Rest("meta")
@@ -70,9 +77,11 @@ func (d *Definition) readMeta(o *wire.Object) {
 		}
 		switch f.Name {
 		case "source":
-			name := n.Enum(sources)
-			d.Source = Source(indexOf(sources, name))
-			d.Meta[i].Value = wire.Text(name)
+			// Any value may stand in a definition: the merge overwrites it.
+			if k := slices.IndexFunc(sources, func(s string) bool { return strings.EqualFold(s, f.Value.Text()) }); k >= 0 {
+				d.Source = Source(k + 1)
+				d.Meta[i].Value = wire.Text(sources[k])
+			}
 		case "internal_mode":
 			name := n.Enum(internalModes)
 			d.InternalMode = InternalMode(indexOf(internalModes, name))

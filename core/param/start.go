@@ -138,7 +138,7 @@ func CheckRunParams(d *Definitions) []string {
 		}
 	}
 	for name, def := range d.All() {
-		if def.Source != 0 {
+		if def.NamesSource() {
 			found = append(found, "[param definition] users cannot set param source for a param: "+name)
 			break
 		}

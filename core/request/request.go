@@ -77,7 +77,7 @@ func checkRunParams(field string, defs *param.Definitions) []string {
 		if slices.Contains(reservedRunParams, name) {
 			wrong = append(wrong, fmt.Sprintf("%s contain a reserved param name [%s]", field, name))
 		}
-		if d.Source != 0 {
+		if d.NamesSource() {
 			wrong = append(wrong, fmt.Sprintf("%s[%s].source must not be set by a caller", field, name))
 		}
 		wrong = append(wrong, checkRunParam(fmt.Sprintf("%s[%s]", field, name), name, d)...)
@@ -200,7 +200,7 @@ func readInitiator(o *wire.Object) (engine.Initiator, []string) {
 	return in, wrong
 }
 
-// readArtifacts reads a map of artifacts, kept as they came.
+// readArtifacts reads a map of artifacts. The type DEFAULT is what an artifact without one has, and is not kept.
 func readArtifacts(n wire.Node) step.Artifacts {
 	if n.IsNull() {
 		return nil
@@ -211,6 +211,9 @@ func readArtifacts(n wire.Node) step.Artifacts {
 		if v.Kind() != wire.KindObject {
 			m.Fail("artifact [%s] must be an object", m.Name)
 			return nil
+		}
+		if t := v.Get("type"); t.Kind() == wire.KindString && strings.EqualFold(t.Text(), "DEFAULT") {
+			v = wire.ObjectOf(slices.DeleteFunc(slices.Clone(v.Fields()), func(f wire.Field) bool { return f.Name == "type" }))
 		}
 		out = append(out, step.Artifact{Key: m.Name, JSON: v.AppendJSON(nil)})
 	}
