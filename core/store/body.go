@@ -207,6 +207,9 @@ func EncodeBody(b *engine.Body) ([]byte, error) {
 	}
 	if b.RuntimeTags != nil {
 		s.RuntimeTags = b.RuntimeTags.AppendJSON(nil)
+	}
+	// A restart has no runtime tags of its own and keeps those that the runs before it were given.
+	if (b.RuntimeTags != nil || b.Baseline != nil) && len(b.Workflow.Tags) > 0 {
 		s.Tags = b.Workflow.Tags.AppendJSON(nil)
 	}
 	if b.RestartConfig != nil {
