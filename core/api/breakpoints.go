@@ -126,7 +126,7 @@ func (c *call) resumeAttempt() (answer, error) {
 		return answer{}, err
 	}
 	missing := c.identify()
-	if err := c.api.app.ResumeAttempt(c.Context(), at, c.user); err != nil {
+	if at, err = c.api.app.ResumeAttempt(c.Context(), at, c.user); err != nil {
 		return answer{}, err
 	}
 	if missing != nil {

@@ -169,7 +169,7 @@ func (a *App) DeleteBreakpoint(ctx context.Context, workflow, step, user string,
 			return resumed, err
 		}
 		for _, p := range paused {
-			err := a.ResumeAttempt(ctx, p.Attempt, user)
+			_, err := a.ResumeAttempt(ctx, p.Attempt, user)
 			if err != nil && fault.CodeOf(err) != fault.NotFound {
 				return resumed, err
 			}
@@ -222,35 +222,37 @@ func (a *App) pausedIn(ctx context.Context, scope, step string) ([]breakpoint.Pa
 	}
 }
 
-// ResumeAttempt ends the pause of one attempt. RunID 0 is the newest run.
-func (a *App) ResumeAttempt(ctx context.Context, at breakpoint.Attempt, user string) error {
+// ResumeAttempt ends the pause of one attempt. RunID 0 is the newest run; it returns the attempt with the number of its
+// run.
+func (a *App) ResumeAttempt(ctx context.Context, at breakpoint.Attempt, user string) (breakpoint.Attempt, error) {
 	id := store.RunID{Workflow: at.WorkflowID, Instance: at.InstanceID, Run: at.RunID}
 	if id.Run == 0 {
 		v, err := a.Run(ctx, id)
 		if err != nil {
-			return err
+			return at, err
 		}
 		id = v.ID()
+		at.RunID = id.Run
 	}
 	key := store.PausedKey(breakpoint.Scope(at.WorkflowID), at.StepID, id, at.AttemptID)
 	it, err := a.get(ctx, key)
 	if err != nil {
-		return err
+		return at, err
 	}
 	if !it.Exists() {
-		return breakpoint.NotPaused(at)
+		return at, breakpoint.NotPaused(at)
 	}
 	m, err := a.moveRun(ctx, id, "", inputs(engine.Resume{StepID: at.StepID, AttemptID: at.AttemptID, User: user}), maxTriesWaiting)
 	if err != nil {
-		return err
+		return at, err
 	}
 	// An attempt that was ended while it paused has left its record (a quirk of Maestro's): resuming it only takes the
 	// record away, so the decider's refusal is not the caller's business.
 	// The record goes after the run was told: a crash in between leaves a record to be resumed again, which does nothing.
 	if err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: key}}); err != nil {
-		return err
+		return at, err
 	}
-	return a.settleSoon(ctx, m.tasks)
+	return at, a.settleSoon(ctx, m.tasks)
 }
 
 // recordPauses stores the records of attempts that pause, before the commit that pauses them: a list never lacks one.

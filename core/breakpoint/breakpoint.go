@@ -81,7 +81,7 @@ type Paused struct {
 	CreateTime int64 // epoch milliseconds
 }
 
-// Sort orders records: by workflow id, instance, run and attempt, the newest first.
+// Sort orders records: by workflow id, instance, run and attempt, the oldest first.
 func Sort(list []Paused) {
 	sort.SliceStable(list, func(i, j int) bool {
 		a, b := list[i], list[j]
@@ -89,11 +89,11 @@ func Sort(list []Paused) {
 		case a.WorkflowID != b.WorkflowID:
 			return a.WorkflowID < b.WorkflowID
 		case a.InstanceID != b.InstanceID:
-			return a.InstanceID > b.InstanceID
+			return a.InstanceID < b.InstanceID
 		case a.RunID != b.RunID:
-			return a.RunID > b.RunID
+			return a.RunID < b.RunID
 		}
-		return a.AttemptID > b.AttemptID
+		return a.AttemptID < b.AttemptID
 	})
 }
 

@@ -110,7 +110,7 @@ func TestSort(t *testing.T) {
 	at := func(w string, i, r, a int64) Paused {
 		return Paused{Attempt: Attempt{WorkflowID: w, InstanceID: i, RunID: r, StepID: "s", AttemptID: a}}
 	}
-	want := []Paused{at("a", 2, 1, 1), at("a", 1, 2, 1), at("a", 1, 1, 2), at("a", 1, 1, 1), at("b", 9, 1, 1)}
+	want := []Paused{at("a", 1, 1, 1), at("a", 1, 1, 2), at("a", 1, 2, 1), at("a", 2, 1, 1), at("b", 9, 1, 1)}
 	got := slices.Clone(want)
 	slices.Reverse(got)
 	if Sort(got); !reflect.DeepEqual(got, want) {
