@@ -177,11 +177,10 @@ func (a *App) decideLane(ctx context.Context, workflow string, item table.Item, 
 		in.Revive = in.Revive || b.revive
 		// The blocking failure is stored before the lane frees the slot: the next dispatch sees it. A crash in
 		// between leaves a mark that the next look at the run's head confirms or removes.
+		// A queued run that was killed is marked too, although the lane lists it no longer.
 		for _, e := range b.failed {
-			if l.Lists(e) {
-				if err := a.markFailed(ctx, workflow, e); err != nil {
-					return nil, err
-				}
+			if err := a.markFailed(ctx, workflow, e); err != nil {
+				return nil, err
 			}
 		}
 	}
