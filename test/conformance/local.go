@@ -1,10 +1,7 @@
-//go:build local
-
 package conformance
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/downbeat/downbeat/localstack"
@@ -47,6 +44,3 @@ func (l *Local) Published(context.Context) ([][]byte, error) {
 
 // Close ends the server.
 func (l *Local) Close() error { return l.server.Close() }
-
-// ErrNoLocal is returned by builds without the tag `local` only.
-var ErrNoLocal = errors.New("no server in this build")
