@@ -116,7 +116,7 @@ func (c *call) updateProperties() (answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return definition.ApplyProperties(ctl.Control, wf, update, active, c.caller(), c.api.app.Now(), counts)
+		return definition.ApplyProperties(ctl.Control, wf, update, active, c.caller(), c.api.app.ChangeTime(ctl), counts)
 	})
 	if err != nil {
 		return answer{}, err
@@ -144,7 +144,7 @@ func (c *call) addTag() (answer, error) {
 		return answer{}, err
 	}
 	change, err := c.change(func(ctl *app.Ctl) (*definition.Change, error) {
-		return definition.ApplyAddTag(ctl.Control, c.PathValue("workflowId"), tag, c.caller(), c.api.app.Now())
+		return definition.ApplyAddTag(ctl.Control, c.PathValue("workflowId"), tag, c.caller(), c.api.app.ChangeTime(ctl))
 	})
 	if err != nil {
 		return answer{}, err
@@ -154,7 +154,7 @@ func (c *call) addTag() (answer, error) {
 
 func (c *call) deleteTag() (answer, error) {
 	change, err := c.change(func(ctl *app.Ctl) (*definition.Change, error) {
-		return definition.ApplyDeleteTag(ctl.Control, c.PathValue("workflowId"), c.PathValue("workflowTagName"), c.caller(), c.api.app.Now())
+		return definition.ApplyDeleteTag(ctl.Control, c.PathValue("workflowId"), c.PathValue("workflowTagName"), c.caller(), c.api.app.ChangeTime(ctl))
 	})
 	if err != nil {
 		return answer{}, err
@@ -303,7 +303,7 @@ func (c *call) activate() (answer, error) {
 				return nil, err
 			}
 		}
-		change, act, err := definition.ApplyActivate(ctl.Control, wf, n, v, c.caller(), c.api.app.Now())
+		change, act, err := definition.ApplyActivate(ctl.Control, wf, n, v, c.caller(), c.api.app.ChangeTime(ctl))
 		activation = act
 		return change, err
 	})
@@ -316,7 +316,7 @@ func (c *call) activate() (answer, error) {
 func (c *call) deactivate() (answer, error) {
 	var activation definition.Activation
 	_, err := c.change(func(ctl *app.Ctl) (*definition.Change, error) {
-		change, act, err := definition.ApplyDeactivate(ctl.Control, c.PathValue("workflowId"), c.caller(), c.api.app.Now())
+		change, act, err := definition.ApplyDeactivate(ctl.Control, c.PathValue("workflowId"), c.caller(), c.api.app.ChangeTime(ctl))
 		activation = act
 		return change, err
 	})

@@ -232,7 +232,7 @@ func (a *App) endDeletion(ctx context.Context, d *deletion) error {
 		}
 	}
 	if err := a.publish(ctx, events.DeletionChange{WorkflowID: d.Workflow, InternalID: d.InternalID, Author: definition.NamedUser(d.Author).AppendJSON(nil),
-		EventTime: d.Time, Stored: events.Stored{SyncTime: d.Time}}); err != nil {
+		EventTime: d.Time, Stored: events.Stored{SyncTime: d.Time}}, max(a.now(), d.Time)); err != nil {
 		return err
 	}
 	if _, err := a.askLane(ctx, d.Workflow, &laneAsk{revive: true}); err != nil {

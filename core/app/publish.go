@@ -12,12 +12,12 @@ import (
 	"github.com/downbeat/downbeat/events"
 )
 
-// publish sends one event about a definition.
-func (a *App) publish(ctx context.Context, e events.Published) error {
+// publish sends one event about a definition; sent is the time that it tells as that of its sending.
+func (a *App) publish(ctx context.Context, e events.Published, sent int64) error {
 	if !a.set.Publish {
 		return nil
 	}
-	data, err := events.EncodePublished(e, a.set.Cluster, a.now())
+	data, err := events.EncodePublished(e, a.set.Cluster, sent)
 	if err != nil {
 		return err
 	}

@@ -200,6 +200,15 @@ func (a *App) ChangeWorkflow(ctx context.Context, workflow string, decide func(c
 	return nil, fault.New(fault.InternalError, "workflow %s is being changed by others, try again", workflow)
 }
 
+// ChangeTime is the time of a change that is decided from c. The time of a snapshot of properties is its id: it grows
+// with every change, also within one millisecond and with clocks that differ (P2).
+func (a *App) ChangeTime(c *Ctl) int64 {
+	if c.Control == nil {
+		return a.now()
+	}
+	return max(a.now(), c.Control.Properties.CreateTime+1)
+}
+
 func (a *App) commitChange(ctx context.Context, workflow string, c *Ctl, change *definition.Change) error {
 	next := *c
 	control := change.Control
@@ -231,7 +240,7 @@ func (a *App) committed(ctx context.Context, workflow string, c *Ctl) (bool, err
 // published.
 func (a *App) afterChange(ctx context.Context, workflow string, change *definition.Change) error {
 	if change.Event != nil {
-		if err := a.publish(ctx, change.Event); err != nil {
+		if err := a.publish(ctx, change.Event, max(a.now(), change.Control.Properties.CreateTime+1)); err != nil {
 			a.log.Error("definition event is not published", "workflow", workflow, "error", err)
 		}
 	}
@@ -313,7 +322,7 @@ func (a *App) Push(ctx context.Context, req *definition.CreateRequest, caller de
 	workflow := req.Workflow.ID
 	var internalID int64
 	return a.ChangeWorkflow(ctx, workflow, func(c *Ctl) (*definition.Change, error) {
-		in := definition.PushInput{Caller: caller, Now: a.now()}
+		in := definition.PushInput{Caller: caller, Now: a.ChangeTime(c)}
 		var err error
 		if c.Control == nil {
 			// An id that is being deleted has no control item: only then is the deletion looked for.
