@@ -440,9 +440,16 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 		}
 	}
 	if len(released) > 0 {
-		heads := map[string]bool{}
-		for i := range st.Steps {
-			for _, n := range permit.HeadsOf(permitTags(engine.PermitTagsOf(v.body, v.body.DAG.Nodes[i].ID))) {
+		heads, freed := map[string]bool{}, make(map[string]bool, len(released))
+		for _, uuid := range released {
+			freed[uuid] = true
+		}
+		for _, at := range changed {
+			// The heads are those of the attempt's own tags too: one left out keeps the permit until its lease is asked for.
+			if !freed[at.UUID] {
+				continue
+			}
+			for _, n := range permit.HeadsOf(permitTags(engine.PermitTagsOf(v.body, at))) {
 				heads[n] = true
 			}
 		}

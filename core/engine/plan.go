@@ -155,8 +155,10 @@ func (s *stepPlan) describe(b *Body) {
 }
 
 // permitTags are the tags that the attempt must hold: the derived ones and its own.
-func (d *decider) permitTags(i int, a *Attempt) []PermitTag {
-	derived := d.plan.steps[i].permitTags
+func (d *decider) permitTags(i int, a *Attempt) []PermitTag { return d.plan.permitTags(i, a) }
+
+func (p *plan) permitTags(i int, a *Attempt) []PermitTag {
+	derived := p.steps[i].permitTags
 	if len(a.Tags) == 0 {
 		return derived
 	}

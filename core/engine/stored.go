@@ -7,11 +7,12 @@ import "github.com/downbeat/downbeat/core/definition"
 // DefaultRetry is the policy of a step that declares none, with nothing counted against it.
 func DefaultRetry() StepRetry { return retryOf(definition.DefaultRetries()) }
 
-// PermitTagsOf are the tags that an attempt of a step of the run must hold; nil for a step that the run does not have.
-func PermitTagsOf(b *Body, stepID string) []PermitTag {
-	i, ok := b.DAG.Ordinal(stepID)
+// PermitTagsOf are the tags that an attempt of the run must hold, the derived ones and its own; nil for a step that the
+// run does not have.
+func PermitTagsOf(b *Body, a *Attempt) []PermitTag {
+	i, ok := b.DAG.Ordinal(a.StepID)
 	if !ok {
 		return nil
 	}
-	return b.compiled().steps[i].permitTags
+	return b.compiled().permitTags(i, a)
 }

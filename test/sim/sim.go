@@ -313,7 +313,7 @@ func (s *system) checkAttempts(id store.RunID) {
 		}
 		live[at.StepID] = at.AttemptID
 		if at.HoldsPermit {
-			for _, t := range engine.PermitTagsOf(v.Body(), at.StepID) {
+			for _, t := range engine.PermitTagsOf(v.Body(), at) {
 				if t.Name == sharedTag {
 					shared++
 				}
