@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"sort"
 	"strconv"
 	"strings"
@@ -111,19 +112,14 @@ func (a *API) edge(next http.Handler) http.Handler {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		if strings.ContainsRune(escaped, ';') {
-			parts := strings.Split(escaped, "/")
-			for i, p := range parts {
-				parts[i], _, _ = strings.Cut(p, ";")
-			}
-			clean := strings.Join(parts, "/")
-			path, err := url.PathUnescape(clean)
+		if clean := cleanPath(escaped); clean != escaped {
+			unescaped, err := url.PathUnescape(clean)
 			if err != nil {
 				w.WriteHeader(http.StatusBadRequest)
 				return
 			}
 			r = r.Clone(r.Context())
-			r.URL.Path, r.URL.RawPath = path, clean
+			r.URL.Path, r.URL.RawPath = unescaped, clean
 		}
 		defer func() {
 			if p := recover(); p != nil {
@@ -134,6 +130,21 @@ func (a *API) edge(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// cleanPath strips matrix parameters from the segments of an escaped path and resolves dots and doubled slashes, as
+// Maestro's container does; the mux would redirect instead. A slash at the end stays: such a path is not found.
+func cleanPath(escaped string) string {
+	segments := strings.Split(escaped, "/")
+	for i, s := range segments {
+		segments[i], _, _ = strings.Cut(s, ";")
+	}
+	stripped := "/" + strings.Join(segments, "/")
+	clean := path.Clean(stripped)
+	if strings.HasSuffix(stripped, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean
 }
 
 func (a *API) dispatch(methods map[string]route) http.Handler {
