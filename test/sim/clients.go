@@ -58,7 +58,7 @@ func (s *system) definitionOf(workflow string) string {
 				body += fmt.Sprintf(`,"timeout":"%d seconds"`, 1+r.IntN(60))
 			}
 		}
-		if r.IntN(4) == 0 {
+		if r.IntN(2) == 0 {
 			body += `,"tags":["shared"]`
 		}
 		body += fmt.Sprintf(`,"failure_mode":%q`, []string{"FAIL_AFTER_RUNNING", "FAIL_AFTER_RUNNING", "FAIL_IMMEDIATELY", "IGNORE_FAILURE"}[r.IntN(4)])
@@ -91,8 +91,8 @@ func (s *system) pushAll() []string {
 				return
 			}
 		}
-		if w.rng.IntN(2) == 0 {
-			s.sharedLimit = 1 + w.rng.IntN(3)
+		if w.rng.IntN(4) != 0 {
+			s.sharedLimit = 1 + w.rng.IntN(2)
 			if err := a.SetTagPermit(ctx, permit.LimitRequest{Tag: sharedTag, MaxAllowed: int64(s.sharedLimit)}, "sim"); err != nil {
 				w.fail("tag permit: %v", err)
 			}
@@ -118,7 +118,11 @@ func (s *system) clients(ids []string) {
 	few = few[:1+w.rng.IntN(3)]
 	for i := range n {
 		workflow := few[w.rng.IntN(len(few))]
+		// Half of them come in bursts, where they meet.
 		at := w.rng.Int64N(240_000)
+		if w.rng.IntN(2) == 0 {
+			at = at/60_000*60_000 + w.rng.Int64N(200)
+		}
 		kind := w.rng.IntN(10)
 		uuid := fmt.Sprintf("%08x-0000-4000-8000-%012x", i, i)
 		s.open++
