@@ -5,9 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/downbeat/downbeat/test/sim"
@@ -20,8 +18,13 @@ func main() {
 	calm := flag.Bool("calm", false, "inject no fault")
 	defect := flag.String("break", "", "inject a deliberate defect, to see that it is found: "+sim.DefectNames())
 	flag.Parse()
+	if _, known := sim.Defects[*defect]; *defect != "" && !known {
+		fmt.Fprintf(os.Stderr, "break: %q is none of %s\n", *defect, sim.DefectNames())
+		os.Exit(2)
+	}
 	// Worlds are small and many: memory is cheaper here than collecting it.
 	debug.SetGCPercent(800)
+
 	opts := sim.Options{Faults: sim.AllFaults(), Break: *defect}
 	if *calm {
 		opts.Faults = sim.Faults{}
@@ -37,43 +40,18 @@ func main() {
 		return
 	}
 	began := time.Now()
-	var mu sync.Mutex
-	next, steps, runs := *first, 0, 0
-	var failed *sim.Report
-	var wg sync.WaitGroup
-	for range runtime.NumCPU() {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for {
-				mu.Lock()
-				if failed != nil || next >= *first+uint64(*seeds) {
-					mu.Unlock()
-					return
-				}
-				o := opts
-				o.Seed = next
-				next++
-				mu.Unlock()
-				rep := sim.Run(o)
-				mu.Lock()
-				steps += rep.Steps
-				runs += rep.Runs
-				if rep.Violated != nil && (failed == nil || rep.Seed < failed.Seed) {
-					failed = &rep
-				}
-				mu.Unlock()
-			}
-		}()
-	}
-	wg.Wait()
-	if failed != nil {
-		fmt.Printf("seed %d violates an invariant after %d seeds: %v\n\nrepeat it, with its log: go run ./test/sim/cmd/sim --seed %d", failed.Seed, next-*first, failed.Violated, failed.Seed)
+	sum := sim.Search(opts, *first, *seeds)
+	if f := sum.Failed; f != nil {
+		fmt.Printf("seed %d violates an invariant, after %d seeds: %v\n", f.Seed, sum.Seeds, f.Violated)
+		fmt.Printf("repeat it, with its log: go run ./test/sim/cmd/sim --seed %d", f.Seed)
 		if *defect != "" {
 			fmt.Printf(" --break %s", *defect)
+		}
+		if *calm {
+			fmt.Print(" --calm")
 		}
 		fmt.Println()
 		os.Exit(1)
 	}
-	fmt.Printf("%d seeds, %d runs, %d steps, no violation, in %s\n", *seeds, runs, steps, time.Since(began).Round(time.Millisecond))
+	fmt.Printf("%d seeds, %d runs, %d steps, no violation, in %s\n", sum.Seeds, sum.Runs, sum.Steps, time.Since(began).Round(time.Millisecond))
 }
