@@ -205,9 +205,6 @@ func (l *Lane) Busy() bool { return len(l.Queued)+len(l.Running)+len(l.Orders) >
 // NonTerminal counts the runs that are not terminal.
 func (l *Lane) NonTerminal() int { return len(l.Queued) + len(l.Running) }
 
-// Lists tells whether the lane holds the run as queued or running.
-func (l *Lane) Lists(e Entry) bool { return has(l.Queued, e) || has(l.Running, e) }
-
 // OrderOf finds the order about a run.
 func (l *Lane) OrderOf(e Entry) (Order, bool) {
 	for _, o := range l.Orders {
@@ -378,11 +375,6 @@ func (l *Lane) oldest() Entry {
 		return l.Running[0]
 	}
 	return l.Queued[0]
-}
-
-func has(list []Entry, e Entry) bool {
-	i := sort.Search(len(list), func(i int) bool { return !list[i].before(e) })
-	return i < len(list) && list[i] == e
 }
 
 func insert(list []Entry, e Entry) []Entry {

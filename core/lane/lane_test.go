@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -158,7 +159,7 @@ func TestLaneInvariants(t *testing.T) {
 				t.Fatalf("%d run under %v, %d before", len(l.Running), in.Strategy, before)
 			}
 			for _, q := range l.Queued {
-				if has(l.Running, q) {
+				if slices.Contains(l.Running, q) {
 					t.Fatalf("%v waits and runs", q)
 				}
 			}
