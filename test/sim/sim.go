@@ -134,7 +134,7 @@ func (s *system) invoke(name string, f func(ctx context.Context, a *app.App), af
 // enqueue puts a message into a queue, with what may happen to it on the way.
 func (s *system) enqueue(name queue.Name, m queue.Message) {
 	w := s.w
-	if name != queue.Complete && w.chance(w.faults.Drop) {
+	if w.chance(w.faults.Drop) {
 		w.logf("message to %s is lost", name)
 		return
 	}
