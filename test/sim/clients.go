@@ -33,12 +33,16 @@ func concurrency(workflow string) int {
 // conditions, retries, timeouts and failure modes.
 func (s *system) definitionOf(workflow string) string {
 	r := s.w.rng
-	n := 1 + r.IntN(8)
+	n, edges := 1+r.IntN(8), 3
+	if r.IntN(5) == 0 {
+		// A wide one: with many jobs outside at once, completions go through their queue and are folded together.
+		n, edges = 6+r.IntN(7), 12
+	}
 	var steps []string
 	for i := range n {
 		var next []string
 		for j := i + 1; j < n; j++ {
-			if r.IntN(3) == 0 {
+			if r.IntN(edges) == 0 {
 				next = append(next, fmt.Sprintf(`"s%d":%q`, j, []string{"true", "true", "1 < 2", "false"}[r.IntN(4)]))
 			}
 		}

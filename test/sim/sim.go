@@ -641,6 +641,28 @@ func (s *system) checkPublished() {
 			chains[name][c.Old] = c
 		}
 	}
+	steps := 0
+	for _, name := range sortedKeys(chains) {
+		_, uuid, isStep := strings.Cut(name, "/")
+		if !isStep {
+			continue
+		}
+		steps++
+		at := "NOT_CREATED"
+		for range 20 {
+			c, ok := chains[name][at]
+			if !ok {
+				break
+			}
+			at = c.New
+		}
+		if at != s.ended[uuid].String() {
+			s.w.fail("events of attempt %s lead to %s, it is %s", name, at, s.ended[uuid])
+		}
+	}
+	if steps != len(s.ended) {
+		s.w.fail("events tell of %d attempts, there are %d", steps, len(s.ended))
+	}
 	for _, name := range sortedKeys(s.lastHead) {
 		h := s.lastHead[name]
 		at := "CREATED"
