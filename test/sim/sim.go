@@ -400,6 +400,9 @@ func (s *system) checkPermits(key table.Key, it table.Item) {
 // permitFloor: limits set by clients here only ever rise, so holders never exceed one that was lowered.
 const permitFloor = 1
 
+// maxSteps is some fifty times what a seed takes on average. A system that needs more works without getting anywhere.
+const maxSteps = 400_000
+
 // run lets the world go until nothing is left, or until it lasts absurdly long.
 func (s *system) run(until func() bool, limit int64) bool {
 	w := s.w
@@ -408,6 +411,10 @@ func (s *system) run(until func() bool, limit int64) bool {
 			return true
 		}
 		if w.now > limit {
+			return false
+		}
+		if w.steps > maxSteps {
+			w.fail("no end after %d steps: the system is busy with itself", w.steps)
 			return false
 		}
 		if !w.step() {
