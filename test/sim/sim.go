@@ -531,6 +531,13 @@ func (s *system) unrest() string {
 		if err != nil {
 			return err.Error()
 		}
+		for _, o := range l.Orders {
+			// A start that was refused is in no list: its order alone tells that its run is still to be made.
+			id := store.RunID{Workflow: wf, Instance: o.Instance, Run: o.Run}
+			if s.lastHead[id.String()] == nil {
+				return fmt.Sprintf("run %s was ordered and does not exist", id)
+			}
+		}
 		if len(l.Queued)+len(l.Running) > 0 {
 			return fmt.Sprintf("lane of %s still lists %v %v", wf, l.Queued, l.Running)
 		}
