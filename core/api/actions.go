@@ -6,7 +6,6 @@ import (
 
 	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
-	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/timeline"
 	"github.com/downbeat/downbeat/core/view"
@@ -180,12 +179,4 @@ func (c *call) actOnStep(kind engine.ActionKind) (answer, error) {
 		return answer{}, err
 	}
 	return ok(body)
-}
-
-// noInline refuses actions that make no sense for the workflow of a loop body.
-func noInline(workflow string) error {
-	if definition.IsInlineID(workflow) {
-		return fault.New(fault.UnprocessableEntity, "inline workflow [%s] cannot be addressed here", workflow)
-	}
-	return nil
 }

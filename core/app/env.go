@@ -27,7 +27,6 @@ type runEnv struct {
 	earlier map[string]*engine.Attempt
 	outside *outsideData
 	pending map[engine.Key]bool
-	pausing []string
 	lacking map[string]bool // permit heads asked for and not loaded
 }
 
@@ -83,7 +82,7 @@ func (e *runEnv) Acquire(stepUUID string, tags []engine.PermitTag) (engine.Grant
 	if g, ok := e.grants[stepUUID]; ok {
 		return g, nil
 	}
-	r := permit.Request{UUID: stepUUID, Run: permitRun(e.v.id), Tags: permitTags(tags), Since: e.waitingSince(stepUUID)}
+	r := permit.Request{UUID: stepUUID, Run: permitRun(e.v.id), Tags: tags, Since: e.waitingSince(stepUUID)}
 	e.requests[stepUUID] = r
 	e.pending[engine.Key{Kind: engine.KeyPermit, Name: stepUUID}] = true
 	return engine.Waiting, nil
@@ -102,7 +101,7 @@ func (e *runEnv) waitingSince(stepUUID string) int64 {
 }
 
 func (e *runEnv) Blocked(stepID string, tags []engine.PermitTag) (bool, error) {
-	list := permitTags(tags)
+	list := tags
 	for _, name := range permit.HeadsOf(list) {
 		if _, ok := e.permits[name]; !ok {
 			e.lacking[name] = true
@@ -238,14 +237,6 @@ func (e *runEnv) loadEarlier(ctx context.Context, stepID string) error {
 		}
 	}
 	return nil
-}
-
-func permitTags(tags []engine.PermitTag) []permit.Tag {
-	out := make([]permit.Tag, len(tags))
-	for i, t := range tags {
-		out[i] = permit.Tag{Name: t.Name, Limit: t.Limit}
-	}
-	return out
 }
 
 func sortedKeys[V any](m map[string]V) []string {

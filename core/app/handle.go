@@ -9,7 +9,6 @@ import (
 	"sort"
 
 	"github.com/downbeat/downbeat/core/engine"
-	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/pack"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
@@ -300,13 +299,4 @@ func (a *App) unclaim(ctx context.Context, uuid string, cause error) error {
 		return errors.Join(cause, err)
 	}
 	return cause
-}
-
-// errorOf is err when it is one that the caller of the API can do something about.
-func errorOf(err error) error {
-	var f *fault.Error
-	if errors.As(err, &f) {
-		return f
-	}
-	return err
 }

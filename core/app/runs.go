@@ -449,7 +449,7 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 			if !freed[at.UUID] {
 				continue
 			}
-			for _, n := range permit.HeadsOf(permitTags(engine.PermitTagsOf(v.body, at))) {
+			for _, n := range permit.HeadsOf(engine.PermitTagsOf(v.body, at)) {
 				heads[n] = true
 			}
 		}

@@ -38,18 +38,17 @@ const (
 // task is something that follows from a commit. Every task can be derived again from the stored state, so losing one
 // delays and never breaks (P7).
 type task struct {
-	kind        taskKind
-	workflow    string
-	order       lane.Order
-	run         store.RunID
-	failed      bool
-	uuids       []string
-	heads       []string // permit heads of the released attempts
-	correlation string
-	work        events.Work
-	permit      string
-	delay       int64 // milliseconds; not before
-	timer       bool
+	kind     taskKind
+	workflow string
+	order    lane.Order
+	run      store.RunID
+	failed   bool
+	uuids    []string
+	heads    []string // permit heads of the released attempts
+	work     events.Work
+	permit   string
+	delay    int64 // milliseconds; not before
+	timer    bool
 }
 
 func workTask(id store.RunID, op string, at *engine.Attempt) task {

@@ -116,8 +116,7 @@ func (s *system) invoke(name string, f func(ctx context.Context, a *app.App), af
 	} else {
 		in = s.newInstance()
 	}
-	var p *proc
-	p = s.w.spawn(name, func(ctx context.Context, q *proc) {
+	p := s.w.spawn(name, func(ctx context.Context, q *proc) {
 		in.ports.p = q
 		f(ctx, in.app)
 	}, func(crashed bool) {
