@@ -222,6 +222,11 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*S
 	}
 	out.Instance, out.Run, out.Rejected = ask.result.Instance, ask.result.Run, ask.result.Rejected
 	if instance != 0 {
+		// A reader of the instance finds its newest head, and has no reason to ask the lane for a newer one: it must
+		// exist before the number is told.
+		if err := a.createRestarted(ctx, wf, ask.result, body.UUID); err != nil {
+			a.log.Warn("the head of a restart is left to its order", "workflow", wf, "uuid", body.UUID, "error", err)
+		}
 		// The failure of the run before no longer blocks: this run is judged in its place.
 		tasks = append(tasks, task{kind: taskSupersede, workflow: wf, run: store.RunID{Workflow: wf, Instance: instance, Run: out.Run - 1}})
 	}
@@ -229,6 +234,17 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*S
 		a.log.Warn("what follows from a start is left to the sweep", "workflow", wf, "uuid", body.UUID, "error", err)
 	}
 	return out, nil
+}
+
+// createRestarted makes the head of a restart that the lane has numbered. The run begins with whoever carries out the
+// lane's order, which stays.
+func (a *App) createRestarted(ctx context.Context, workflow string, r lane.Result, uuid string) error {
+	o := lane.Order{Entry: r.Entry, UUID: uuid, Target: lane.Queue}
+	if r.Rejected {
+		o.Target = lane.Reject
+	}
+	_, err := a.carryOut(ctx, workflow, o)
+	return err
 }
 
 // storedStart tells of a start that was stored by an earlier try whether it is kept as failed, and which instance it
