@@ -124,7 +124,7 @@ func (a *API) edge(next http.Handler) http.Handler {
 		defer func() {
 			if p := recover(); p != nil {
 				// A handler that dies must not take the server with it; the stack goes to the log, not to the caller.
-				a.log.Error("handler died", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", stack())
+				a.log.ErrorContext(r.Context(), "handler died", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", stack())
 				a.family(w, &fault.Error{Code: fault.InternalError, Message: "internal error"})
 			}
 		}()
@@ -300,7 +300,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	f := fault.Of(err)
 	if f.Code == fault.InternalError {
-		a.log.Error("call failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		a.log.ErrorContext(r.Context(), "call failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		if r.Context().Err() != nil {
 			return
 		}

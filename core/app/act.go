@@ -33,7 +33,7 @@ func (a *App) Act(ctx context.Context, id store.RunID, input engine.Input) (*Act
 		return nil, err
 	}
 	if err := a.settleSoon(ctx, m.tasks); err != nil {
-		a.log.Warn("what follows from an action is left to the sweep", "run", id.String(), "error", err)
+		a.log.WarnContext(ctx, "what follows from an action is left to the sweep", "run", id.String(), "error", err)
 	}
 	if len(m.answers) == 0 {
 		return nil, errors.New("the decider gave no answer to an action")

@@ -51,16 +51,16 @@ func (a *App) HandleBatch(ctx context.Context, name queue.Name, batch []queue.De
 func (a *App) Handle(ctx context.Context, name queue.Name, d queue.Delivery) (fate Fate) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("handler died", "queue", name, "receives", d.Receives, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			a.log.ErrorContext(ctx, "handler died", "queue", name, "receives", d.Receives, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			fate = Retry
 			a.count(CountRetried, 1)
 		}
 	}()
 	err := a.handle(ctx, name, d)
-	return a.fateOf(name, d, err)
+	return a.fateOf(ctx, name, d, err)
 }
 
-func (a *App) fateOf(name queue.Name, d queue.Delivery, err error) Fate {
+func (a *App) fateOf(ctx context.Context, name queue.Name, d queue.Delivery, err error) Fate {
 	var newer *events.NewerError
 	var corrupt *CorruptError
 	switch {
@@ -68,7 +68,7 @@ func (a *App) fateOf(name queue.Name, d queue.Delivery, err error) Fate {
 		a.count(CountDone, 1)
 		return Done
 	case errors.Is(err, errNoRun):
-		a.log.Info("message about a run that does not exist", "queue", name, "body", string(d.Body))
+		a.log.InfoContext(ctx, "message about a run that does not exist", "queue", name, "body", string(d.Body))
 		a.count(CountDropped, 1)
 		return Dropped
 	case errors.As(err, &newer), errors.Is(err, pack.ErrNewer):
@@ -80,11 +80,11 @@ func (a *App) fateOf(name queue.Name, d queue.Delivery, err error) Fate {
 		return Dropped
 	}
 	a.count(CountRetried, 1)
-	level := a.log.Warn
+	level := a.log.WarnContext
 	if lost(err) {
-		level = a.log.Debug
+		level = a.log.DebugContext
 	}
-	level("message comes again", "queue", name, "receives", d.Receives, "error", err)
+	level(ctx, "message comes again", "queue", name, "receives", d.Receives, "error", err)
 	return Retry
 }
 
@@ -139,7 +139,7 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 			err = json.Unmarshal(c.Result, &result)
 		}
 		if err != nil {
-			if fate := a.fateOf(queue.Complete, d, err); fate == Retry || fate == Later {
+			if fate := a.fateOf(ctx, queue.Complete, d, err); fate == Retry || fate == Later {
 				again = append(again, d.Receipt)
 			}
 			continue
@@ -172,7 +172,7 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 			return a.settle(ctx, m.tasks, a.set.InlineBudget)
 		}()
 		for _, d := range g.receipts {
-			if fate := a.fateOf(queue.Complete, d, err); fate == Retry || fate == Later {
+			if fate := a.fateOf(ctx, queue.Complete, d, err); fate == Retry || fate == Later {
 				again = append(again, d.Receipt)
 			}
 		}

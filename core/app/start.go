@@ -225,13 +225,13 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*S
 		// A reader of the instance finds its newest head, and has no reason to ask the lane for a newer one: it must
 		// exist before the number is told.
 		if err := a.createRestarted(ctx, wf, ask.result, body.UUID); err != nil {
-			a.log.Warn("the head of a restart is left to its order", "workflow", wf, "uuid", body.UUID, "error", err)
+			a.log.WarnContext(ctx, "the head of a restart is left to its order", "workflow", wf, "uuid", body.UUID, "error", err)
 		}
 		// The failure of the run before no longer blocks: this run is judged in its place.
 		tasks = append(tasks, task{kind: taskSupersede, workflow: wf, run: store.RunID{Workflow: wf, Instance: instance, Run: out.Run - 1}})
 	}
 	if err := a.settleSoon(ctx, tasks); err != nil {
-		a.log.Warn("what follows from a start is left to the sweep", "workflow", wf, "uuid", body.UUID, "error", err)
+		a.log.WarnContext(ctx, "what follows from a start is left to the sweep", "workflow", wf, "uuid", body.UUID, "error", err)
 	}
 	return out, nil
 }
@@ -279,7 +279,7 @@ func (a *App) supersede(ctx context.Context, id store.RunID) ([]task, error) {
 func (a *App) StartFromEvent(ctx context.Context, s events.Start) error {
 	r, err := request.Start(s.Body, a.now())
 	if err != nil {
-		return a.refuseStart(s, err)
+		return a.refuseStart(ctx, s, err)
 	}
 	r.RequestID = s.RequestID
 	version := s.Version
@@ -290,13 +290,13 @@ func (a *App) StartFromEvent(ctx context.Context, s events.Start) error {
 	if err == nil || fault.CodeOf(err) == fault.InternalError {
 		return err
 	}
-	return a.refuseStart(s, err)
+	return a.refuseStart(ctx, s, err)
 }
 
 // refuseStart ends an event's start that can never succeed: the caller is gone, so the log is told, and the message is
 // not kept.
-func (a *App) refuseStart(s events.Start, err error) error {
+func (a *App) refuseStart(ctx context.Context, s events.Start, err error) error {
 	a.count(CountRefused, 1)
-	a.log.Error("event does not start a run", "workflow", s.Workflow, "request_id", s.RequestID, "source", s.Source, "error", err)
+	a.log.ErrorContext(ctx, "event does not start a run", "workflow", s.Workflow, "request_id", s.RequestID, "source", s.Source, "error", err)
 	return nil
 }

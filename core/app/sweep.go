@@ -65,7 +65,7 @@ func (a *App) sweep(ctx context.Context, from, to int64, wanted func(due int64) 
 				t, ok := dueTask(e.Key)
 				if !ok {
 					a.count(CountParked, 1)
-					a.log.Error("due item of an unknown kind", "key", e.Key.String())
+					a.log.ErrorContext(ctx, "due item of an unknown kind", "key", e.Key.String())
 					continue
 				}
 				if wait := e.Due - a.now(); wait > 0 && to < 1<<62 {

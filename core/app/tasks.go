@@ -76,7 +76,7 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 		more, err := a.do(ctx, t)
 		if err != nil {
 			// The state that the task follows from is committed. Its due time brings it back; the poke only sooner.
-			a.log.Debug("task is left to a poke", "task", t.kind, "workflow", t.workflow, "error", err)
+			a.log.DebugContext(ctx, "task is left to a poke", "task", t.kind, "workflow", t.workflow, "error", err)
 			messages = append(messages, a.message(t))
 			continue
 		}
@@ -95,7 +95,7 @@ func (a *App) settleSoon(ctx context.Context, tasks []task) error {
 	}
 	a.cfg.Defer(func(ctx context.Context) {
 		if err := a.settle(ctx, tasks, a.set.InlineBudget); err != nil {
-			a.log.Warn("follow-up is left to the sweep", "error", err)
+			a.log.WarnContext(ctx, "follow-up is left to the sweep", "error", err)
 		}
 	})
 	return nil

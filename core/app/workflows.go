@@ -241,7 +241,7 @@ func (a *App) committed(ctx context.Context, workflow string, c *Ctl) (bool, err
 func (a *App) afterChange(ctx context.Context, workflow string, change *definition.Change) error {
 	if change.Event != nil {
 		if err := a.publish(ctx, change.Event, max(a.now(), change.Control.Properties.CreateTime+1)); err != nil {
-			a.log.Error("definition event is not published", "workflow", workflow, "error", err)
+			a.log.ErrorContext(ctx, "definition event is not published", "workflow", workflow, "error", err)
 		}
 	}
 	l, err := a.get(ctx, store.LaneKey(workflow))
