@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/functions/adapter/awsconf"
 )
 
 // Client is what is used of *dynamodb.Client.
@@ -41,7 +43,8 @@ type Config struct {
 
 // Table is the table. Use New.
 type Table struct {
-	cfg Config
+	cfg    Config
+	waiter awsconf.Waiter
 }
 
 var _ table.Table = (*Table)(nil)
@@ -65,17 +68,8 @@ func New(cfg Config) (*Table, error) {
 			return nil, fmt.Errorf("dynamotable: config %s is required", f.name)
 		}
 	}
-	return &Table{cfg: cfg}, nil
+	return &Table{cfg: cfg, waiter: awsconf.Waiter{Sleep: cfg.Sleep, Rand: cfg.Rand}}, nil
 }
-
-// The waits between tries to get the rest of a batch: 25, 50 … 800 ms with full jitter, then the batch is throttled.
-const (
-	batchFirstWait = 25 * time.Millisecond
-	batchMaxWait   = 800 * time.Millisecond
-	batchTries     = 8
-	// batchParallel is how many requests of one batch are under way at once.
-	batchParallel = 4
-)
 
 // read and write are the units in the service's answers.
 func read(cs ...types.ConsumedCapacity) (u table.Units) {
@@ -160,7 +154,7 @@ func (t *Table) batchGet(ctx context.Context, keys []table.Key, found func(table
 	for _, k := range keys {
 		request.Keys = append(request.Keys, keyOf(k))
 	}
-	var wait backOff
+	var rest awsconf.Rest
 	for {
 		out, err := t.cfg.Client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 			RequestItems:           map[string]types.KeysAndAttributes{t.cfg.Table: request},
@@ -182,36 +176,16 @@ func (t *Table) batchGet(ctx context.Context, keys []table.Key, found func(table
 			return u, nil
 		}
 		// An answer is cut at 16 MB too, which is no reason to wait for long.
-		if err := wait.next(ctx, t, len(left) < len(request.Keys)); err != nil {
+		if err := rest.Wait(ctx, t.waiter, len(left) < len(request.Keys)); err != nil {
 			return u, batchError("batch get", keys[0], err)
 		}
 		request.Keys = left
 	}
 }
 
-// backOff are the waits of one batch.
-type backOff struct {
-	tries int
-}
-
-var errUnprocessed = errors.New("the service leaves a part of the batch again and again")
-
-// next waits. Progress starts the waits anew.
-func (b *backOff) next(ctx context.Context, t *Table, progress bool) error {
-	if progress {
-		b.tries = 0
-	}
-	if b.tries == batchTries {
-		return errUnprocessed
-	}
-	ceiling := min(batchFirstWait<<b.tries, batchMaxWait)
-	b.tries++
-	return t.cfg.Sleep(ctx, time.Duration(t.cfg.Rand()*float64(ceiling)))
-}
-
 func batchError(op string, key table.Key, err error) error {
 	code := table.CodeUnknown
-	if errors.Is(err, errUnprocessed) {
+	if errors.Is(err, awsconf.ErrRest) {
 		code = table.CodeThrottled
 	}
 	return &table.Error{Code: code, Op: op, Key: key, Cause: err}
@@ -219,47 +193,16 @@ func batchError(op string, key table.Key, err error) error {
 
 // inChunks calls do with parts of all of at most size, several at once. The first error ends the rest.
 func inChunks[T any](ctx context.Context, all []T, size int, do func(context.Context, []T) (table.Units, error)) (table.Units, error) {
-	if len(all) <= size {
-		if len(all) == 0 {
-			return table.Units{}, nil
-		}
-		return do(ctx, all)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var (
-		mu    sync.Mutex // guards units and first
-		units table.Units
-		first error
-		wg    sync.WaitGroup
-	)
-	free := make(chan struct{}, batchParallel)
-	for len(all) > 0 {
-		chunk := all[:min(size, len(all))]
-		all = all[len(chunk):]
-		free <- struct{}{}
+	var mu sync.Mutex // guards units
+	var units table.Units
+	err := awsconf.Each(ctx, slices.Collect(slices.Chunk(all, size)), func(ctx context.Context, chunk []T) error {
+		u, err := do(ctx, chunk)
 		mu.Lock()
-		failed := first != nil
-		mu.Unlock()
-		if failed {
-			break
-		}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			defer func() { <-free }()
-			u, err := do(ctx, chunk)
-			mu.Lock()
-			defer mu.Unlock()
-			units = units.Add(u)
-			if err != nil && first == nil {
-				first = err
-				cancel()
-			}
-		}()
-	}
-	wg.Wait()
-	return units, first
+		defer mu.Unlock()
+		units = units.Add(u)
+		return err
+	})
+	return units, err
 }
 
 // keysOnly is everything but the data.
@@ -397,7 +340,7 @@ func (t *Table) batchPut(ctx context.Context, items []table.Item) (u table.Units
 	for _, it := range items {
 		requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: marshal(it)}})
 	}
-	var wait backOff
+	var rest awsconf.Rest
 	for {
 		out, err := t.cfg.Client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 			RequestItems:           map[string][]types.WriteRequest{t.cfg.Table: requests},
@@ -411,7 +354,7 @@ func (t *Table) batchPut(ctx context.Context, items []table.Item) (u table.Units
 		if len(left) == 0 {
 			return u, nil
 		}
-		if err := wait.next(ctx, t, len(left) < len(requests)); err != nil {
+		if err := rest.Wait(ctx, t.waiter, len(left) < len(requests)); err != nil {
 			return u, batchError("batch put", items[0].Key, err)
 		}
 		requests = left

@@ -1,17 +1,12 @@
 package dynamotable
 
 import (
-	"context"
 	"errors"
-	"io"
-	"net"
 
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/functions/adapter/awsconf"
 )
 
 // translate turns an error of the SDK, which has done its own retries, into one of the port. It is the only place that
@@ -33,29 +28,14 @@ func codeOf(err error) table.Code {
 	if errors.As(err, &conflict) {
 		return table.CodeConflict
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		if code := codeOfName(api.ErrorCode()); code != 0 {
-			return code
-		}
+	if code := codeOfName(awsconf.NameOf(err)); code != 0 {
+		return code
 	}
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) && response.HTTPStatusCode() >= 500 {
+	switch awsconf.FailureOf(err) {
+	case awsconf.FailureNoAnswer:
 		return table.CodeUnknown
-	}
-	var (
-		send    *smithyhttp.RequestSendError
-		garbled *smithy.DeserializationError
-		network net.Error
-	)
-	if errors.As(err, &send) || errors.As(err, &garbled) || errors.As(err, &network) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return table.CodeUnknown
-	}
-	var quota ratelimit.QuotaExceededError
-	if errors.As(err, &quota) {
-		return table.CodeThrottled // the SDK's own brake: nothing was sent
+	case awsconf.FailureBraked:
+		return table.CodeThrottled
 	}
 	return table.CodeInternal
 }

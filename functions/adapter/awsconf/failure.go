@@ -1,0 +1,54 @@
+package awsconf
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Failure is what an error of the SDK says apart from the service's own codes.
+type Failure uint8
+
+// The failures.
+const (
+	FailureOther    Failure = iota // an answer of the service, or an error before anything was sent
+	FailureNoAnswer                // the request may have been carried out: connections, time-outs, answers of 500 and above
+	FailureBraked                  // the SDK's own brake: the last try was not sent
+)
+
+// FailureOf looks at types, never at texts.
+func FailureOf(err error) Failure {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.HTTPStatusCode() >= 500 {
+		return FailureNoAnswer
+	}
+	var (
+		send    *smithyhttp.RequestSendError
+		garbled *smithy.DeserializationError
+		network net.Error
+	)
+	if errors.As(err, &send) || errors.As(err, &garbled) || errors.As(err, &network) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return FailureNoAnswer
+	}
+	var quota ratelimit.QuotaExceededError
+	if errors.As(err, &quota) {
+		return FailureBraked
+	}
+	return FailureOther
+}
+
+// NameOf is the service's code of an error, "" for one that is no answer of a service.
+func NameOf(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
