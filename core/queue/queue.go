@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -26,16 +27,20 @@ func Names() []Name { return []Name{Advance, Execute, Complete, Trigger} }
 // Limits of SQS (Amazon SQS developer guide, "message quotas").
 const (
 	MaxDelay = 900 * time.Second
+	// MaxBody is what a message, and what the messages of one request together, may have in bytes. AWS has taken 1 MiB
+	// since 2025; other implementations still hold 256 KiB.
 	MaxBody  = 256 << 10
 	MaxBatch = 10
 	MaxGroup = 128
+	// MaxVisibility bounds a visibility time-out.
+	MaxVisibility = 12 * time.Hour
 	// MaxReceives is after how many receives a message goes to the dead-letter queue.
 	MaxReceives = 5
 )
 
 // Message is a message to send. Check says which are legal.
 type Message struct {
-	Body  []byte        // UTF-8 text of 1 to MaxBody bytes
+	Body  []byte        // text of 1 to MaxBody bytes in UTF-8, without characters that XML has not
 	Delay time.Duration // 0..MaxDelay; the message is not delivered before
 	Group string        // fairness group: one group's backlog does not delay the others'; never an order
 }
@@ -49,6 +54,8 @@ func (m Message) Check() error {
 		return fmt.Errorf("body has %d bytes, more than %d", len(m.Body), MaxBody)
 	case !utf8.Valid(m.Body):
 		return fmt.Errorf("body is not valid UTF-8")
+	case bytes.IndexFunc(m.Body, refused) >= 0:
+		return fmt.Errorf("body contains %U, which SQS refuses", []rune(string(m.Body[bytes.IndexFunc(m.Body, refused):]))[0])
 	case m.Delay < 0 || m.Delay > MaxDelay:
 		return fmt.Errorf("delay %s is not in [0, %s]", m.Delay, MaxDelay)
 	case len(m.Group) > MaxGroup:
@@ -57,8 +64,15 @@ func (m Message) Check() error {
 	return nil
 }
 
-// Sender sends. Send returns nil only when every message was accepted; after an error any of them may be delivered
-// all the same. It splits what exceeds MaxBatch.
+// refused tells the characters that no message may contain (SendMessageBatch in the Amazon SQS API reference): those
+// that are no XML characters. JSON can write all of them as escapes, and must for those below U+0020.
+func refused(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\uFFFE' || r == '\uFFFF'
+}
+
+// Sender sends. Errors are *port.Error. Send returns nil only when every message was accepted; after an error any of them may be delivered
+// all the same. It splits what exceeds MaxBatch or MaxBody. Messages that can never be sent (Message.Check) are
+// port.CodeInvalid, and then none of the call is sent.
 type Sender interface {
 	Send(ctx context.Context, name Name, msgs []Message) error
 }
@@ -72,17 +86,21 @@ type Delivery struct {
 
 // Receiver is the consuming half, used where no event source mapping does it. A received message is hidden for the
 // visibility time-out and comes again unless deleted; one received MaxReceives times goes to the dead-letter queue in
-// place of coming once more. All methods are safe for concurrent use.
+// place of coming once more. All methods are safe for concurrent use. Errors are *port.Error, but for that of a context
+// that ended.
 type Receiver interface {
 	// Receive waits for messages and returns at least one and at most max, or none with no error when none came for a
 	// while, or the error of ctx when that ends first. A service may give fewer than max though there are more.
 	Receive(ctx context.Context, name Name, max int, visibility time.Duration) ([]Delivery, error)
-	// Delete ends messages. A receipt that is not the newest of its message is ignored.
+	// Delete ends messages. A receipt of a message that is gone is ignored; so is one that is not the newest of its
+	// message, or it deletes the message all the same.
 	Delete(ctx context.Context, name Name, receipts []string) error
-	// Release makes a received message visible again after d.
+	// Release makes a received message visible again after d, 0..MaxVisibility. A message that is gone or visible again
+	// already is left as it is.
 	Release(ctx context.Context, name Name, receipt string, d time.Duration) error
-	// Dead reads up to max messages of the dead-letter queue without removing them.
+	// Dead reads up to max messages of the dead-letter queue without removing them. Their receipts have no use.
 	Dead(ctx context.Context, name Name, max int) ([]Delivery, error)
-	// Redrive moves everything in the dead-letter queue back and returns how many.
+	// Redrive moves what is in the dead-letter queue back and returns how many. A message may be moved twice; its
+	// receives count from 0 again.
 	Redrive(ctx context.Context, name Name) (int, error)
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/downbeat/downbeat/core/blob"
+	"github.com/downbeat/downbeat/core/port"
 )
 
 // Files keeps each body in a file below one folder. A body is written beside its place, synced and renamed, so that a
@@ -104,27 +105,17 @@ func unescape(path string) (string, bool) {
 	return out.String(), true
 }
 
-func checkKey(key string) error {
-	switch {
-	case key == "" || strings.HasPrefix(key, "/") || strings.HasSuffix(key, "/") || strings.Contains(key, "//"):
-		return fmt.Errorf("blob key %q must have the form <owner>/<hash>", key)
-	case len(key) > blob.MaxKeyBytes:
-		return fmt.Errorf("blob key has %d bytes, more than %d", len(key), blob.MaxKeyBytes)
-	}
-	return nil
-}
-
 // Put implements blob.Store.
 func (f *Files) Put(ctx context.Context, key string, data []byte) error {
-	if err := checkKey(key); err != nil {
-		return err
+	if err := blob.CheckKey(key); err != nil {
+		return port.Invalid("put blob", key, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("put blob %s: %w", key, err)
+		return port.Local("put blob", key, err)
 	}
 	path := filepath.Join(f.dir, escape(key))
 	if err := f.put(path, data); err != nil {
-		return fmt.Errorf("put blob %s: %w", key, err)
+		return port.Local("put blob", key, err)
 	}
 	return nil
 }
@@ -193,18 +184,18 @@ func syncFolders(dirs []string) error {
 
 // Get implements blob.Store.
 func (f *Files) Get(ctx context.Context, key string) ([]byte, error) {
-	if err := checkKey(key); err != nil {
-		return nil, err
+	if err := blob.CheckKey(key); err != nil {
+		return nil, port.Invalid("get blob", key, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("get blob %s: %w", key, err)
+		return nil, port.Local("get blob", key, err)
 	}
 	data, err := os.ReadFile(filepath.Join(f.dir, escape(key)))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("get blob %s: %w", key, blob.ErrNotFound)
+		return nil, port.Local("get blob", key, blob.ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("get blob %s: %w", key, err)
+		return nil, port.Local("get blob", key, err)
 	}
 	return data, nil
 }
@@ -212,7 +203,7 @@ func (f *Files) Get(ctx context.Context, key string) ([]byte, error) {
 // DeletePrefix implements blob.Store.
 func (f *Files) DeletePrefix(ctx context.Context, prefix string, limit int) (more bool, err error) {
 	if err := blob.CheckPrefix(prefix, limit); err != nil {
-		return false, err
+		return false, port.Invalid("delete blobs", prefix, err)
 	}
 	// Only the deepest folder that the prefix names for certain is searched.
 	root := f.dir
@@ -258,7 +249,7 @@ func (f *Files) DeletePrefix(ctx context.Context, prefix string, limit int) (mor
 		return nil
 	})
 	if err != nil && !errors.Is(err, stop) {
-		return false, fmt.Errorf("delete blobs %s: %w", prefix, err)
+		return false, port.Local("delete blobs", prefix, err)
 	}
 	return more, nil
 }
@@ -274,11 +265,11 @@ func Memory() *Mem { return &Mem{bodies: map[string][]byte{}} }
 
 // Put implements blob.Store.
 func (m *Mem) Put(ctx context.Context, key string, data []byte) error {
-	if err := checkKey(key); err != nil {
-		return err
+	if err := blob.CheckKey(key); err != nil {
+		return port.Invalid("put blob", key, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("put blob %s: %w", key, err)
+		return port.Local("put blob", key, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -288,17 +279,17 @@ func (m *Mem) Put(ctx context.Context, key string, data []byte) error {
 
 // Get implements blob.Store.
 func (m *Mem) Get(ctx context.Context, key string) ([]byte, error) {
-	if err := checkKey(key); err != nil {
-		return nil, err
+	if err := blob.CheckKey(key); err != nil {
+		return nil, port.Invalid("get blob", key, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("get blob %s: %w", key, err)
+		return nil, port.Local("get blob", key, err)
 	}
 	m.mu.RLock()
 	data, ok := m.bodies[key]
 	m.mu.RUnlock()
 	if !ok {
-		return nil, fmt.Errorf("get blob %s: %w", key, blob.ErrNotFound)
+		return nil, port.Local("get blob", key, blob.ErrNotFound)
 	}
 	return append([]byte{}, data...), nil
 }
@@ -306,10 +297,10 @@ func (m *Mem) Get(ctx context.Context, key string) ([]byte, error) {
 // DeletePrefix implements blob.Store.
 func (m *Mem) DeletePrefix(ctx context.Context, prefix string, limit int) (bool, error) {
 	if err := blob.CheckPrefix(prefix, limit); err != nil {
-		return false, err
+		return false, port.Invalid("delete blobs", prefix, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return false, fmt.Errorf("delete blobs %s: %w", prefix, err)
+		return false, port.Local("delete blobs", prefix, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,11 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"sync"
 
 	"github.com/downbeat/downbeat/core/bus"
+	"github.com/downbeat/downbeat/core/port"
 )
 
 // Config says where events go. The zero value drops them.
@@ -54,23 +54,26 @@ func (b *Bus) Subscribe(f func(event []byte)) {
 	b.subs = append(b.subs, f)
 }
 
-// Publish implements bus.Publisher. What is no JSON document is refused, and nothing of that call is published.
+// Publish implements bus.Publisher.
 func (b *Bus) Publish(ctx context.Context, events [][]byte) error {
+	if err := bus.CheckEvents("local", events); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("publish: %w", err)
+		return port.Local("publish to", "local", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.line.Reset()
-	for i, e := range events {
+	for _, e := range events {
 		if err := json.Compact(&b.line, e); err != nil {
-			return fmt.Errorf("publish: event %d: %w", i, err)
+			return port.Local("publish to", "local", err)
 		}
 		b.line.WriteByte('\n')
 	}
 	if b.file != nil {
 		if _, err := b.file.Write(b.line.Bytes()); err != nil {
-			return fmt.Errorf("publish: %w", err)
+			return port.Local("publish to", b.cfg.File, err)
 		}
 	}
 	for _, e := range events {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/downbeat/downbeat/core/clock"
+	"github.com/downbeat/downbeat/core/port"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/localstack/bolttable"
 )
@@ -75,8 +76,10 @@ var (
 	_ queue.Receiver = (*Queue)(nil)
 )
 
-// ErrClosed is returned after Close.
+// ErrClosed is the cause of every error after Close.
 var ErrClosed = errors.New("queue is closed")
+
+var errUnknown = errors.New("there is no such queue")
 
 // line is one queue with its dead letters.
 type line struct {
@@ -129,37 +132,38 @@ func New(cfg Config) (*Queue, error) {
 	return q, nil
 }
 
-// Close wakes all receivers, which then return ErrClosed. Messages in memory are lost.
+// Close wakes all receivers, whose error is then ErrClosed. Messages in memory are lost.
 func (q *Queue) Close() error {
 	q.cancel()
 	q.pumps.Wait()
 	return nil
 }
 
-func (q *Queue) line(name queue.Name) (*line, error) {
+// line finds a queue for what is named in the error.
+func (q *Queue) line(op string, name queue.Name) (*line, error) {
 	if q.ctx.Err() != nil {
-		return nil, ErrClosed
+		return nil, port.Local(op, string(name), ErrClosed)
 	}
 	l, ok := q.queues[name]
 	if !ok {
-		return nil, fmt.Errorf("queue %q is unknown", name)
+		return nil, port.Local(op, string(name), errUnknown)
 	}
 	return l, nil
 }
 
 // Send implements queue.Sender.
 func (q *Queue) Send(ctx context.Context, name queue.Name, msgs []queue.Message) error {
-	l, err := q.line(name)
+	l, err := q.line("send to", name)
 	if err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("send to %s: %w", name, err)
-	}
 	for i, m := range msgs {
 		if err := m.Check(); err != nil {
-			return fmt.Errorf("send to %s: message %d: %w", name, i, err)
+			return port.Invalid("send to", string(name), fmt.Errorf("message %d: %w", i, err))
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return port.Local("send to", string(name), err)
 	}
 	now := q.cfg.Clock.Now()
 	sent := make([]*message, len(msgs))
@@ -168,7 +172,7 @@ func (q *Queue) Send(ctx context.Context, name queue.Name, msgs []queue.Message)
 	}
 	if l.log != nil && len(sent) > 0 {
 		if err := l.keep(ctx, sent); err != nil {
-			return fmt.Errorf("send to %s: %w", name, err)
+			return port.Local("send to", string(name), err)
 		}
 	}
 	l.mu.Lock()
@@ -289,10 +293,10 @@ func (l *line) flyer(rec string) (*message, error) {
 // Receive implements queue.Receiver. It waits until there is a message or ctx ends.
 func (q *Queue) Receive(ctx context.Context, name queue.Name, max int, visibility time.Duration) ([]queue.Delivery, error) {
 	if max < 1 {
-		return nil, fmt.Errorf("receive from %s: max %d is below 1", name, max)
+		return nil, port.Invalid("receive from", string(name), fmt.Errorf("max %d is below 1", max))
 	}
 	for {
-		l, err := q.line(name)
+		l, err := q.line("receive from", name)
 		if err != nil {
 			return nil, err
 		}
@@ -319,7 +323,7 @@ func (q *Queue) Receive(ctx context.Context, name queue.Name, max int, visibilit
 			return nil, ctx.Err()
 		case <-q.ctx.Done():
 			l.leave(woken)
-			return nil, ErrClosed
+			return nil, port.Local("receive from", string(name), ErrClosed)
 		}
 	}
 }
@@ -365,7 +369,7 @@ func (q *Queue) pump(l *line) {
 
 // Take is Receive that does not wait: without visible messages it returns none.
 func (q *Queue) Take(ctx context.Context, name queue.Name, max int, visibility time.Duration) ([]queue.Delivery, error) {
-	l, err := q.line(name)
+	l, err := q.line("receive from", name)
 	if err != nil {
 		return nil, err
 	}
@@ -373,7 +377,7 @@ func (q *Queue) Take(ctx context.Context, name queue.Name, max int, visibility t
 		return nil, err
 	}
 	if max < 1 {
-		return nil, fmt.Errorf("receive from %s: max %d is below 1", name, max)
+		return nil, port.Invalid("receive from", string(name), fmt.Errorf("max %d is below 1", max))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -382,7 +386,7 @@ func (q *Queue) Take(ctx context.Context, name queue.Name, max int, visibility t
 
 // NextAt is when the queue has its next visible message, in epoch milliseconds; false if it has none at all.
 func (q *Queue) NextAt(name queue.Name) (int64, bool) {
-	l, err := q.line(name)
+	l, err := q.line("look at", name)
 	if err != nil {
 		return 0, false
 	}
@@ -406,7 +410,7 @@ type Depth struct {
 
 // Depth counts the messages of a queue; those of an unknown one are none.
 func (q *Queue) Depth(name queue.Name) Depth {
-	l, err := q.line(name)
+	l, err := q.line("look at", name)
 	if err != nil {
 		return Depth{}
 	}
@@ -418,7 +422,7 @@ func (q *Queue) Depth(name queue.Name) Depth {
 
 // Delete implements queue.Receiver.
 func (q *Queue) Delete(_ context.Context, name queue.Name, receipts []string) error {
-	l, err := q.line(name)
+	l, err := q.line("delete from", name)
 	if err != nil {
 		return err
 	}
@@ -428,7 +432,7 @@ func (q *Queue) Delete(_ context.Context, name queue.Name, receipts []string) er
 	for _, r := range receipts {
 		m, err := l.flyer(r)
 		if err != nil {
-			return fmt.Errorf("delete from %s: %w", name, err)
+			return port.Invalid("delete from", string(name), err)
 		}
 		if m == nil {
 			continue
@@ -449,7 +453,7 @@ func (q *Queue) Delete(_ context.Context, name queue.Name, receipts []string) er
 
 // Release implements queue.Receiver.
 func (q *Queue) Release(_ context.Context, name queue.Name, rec string, d time.Duration) error {
-	l, err := q.line(name)
+	l, err := q.line("release to", name)
 	if err != nil {
 		return err
 	}
@@ -457,7 +461,7 @@ func (q *Queue) Release(_ context.Context, name queue.Name, rec string, d time.D
 	defer l.mu.Unlock()
 	m, err := l.flyer(rec)
 	if err != nil {
-		return fmt.Errorf("release to %s: %w", name, err)
+		return port.Invalid("release to", string(name), err)
 	}
 	if m == nil || m.pos < 0 { // visible again already
 		return nil
@@ -472,7 +476,7 @@ func (q *Queue) Release(_ context.Context, name queue.Name, rec string, d time.D
 
 // Dead implements queue.Receiver.
 func (q *Queue) Dead(_ context.Context, name queue.Name, max int) ([]queue.Delivery, error) {
-	l, err := q.line(name)
+	l, err := q.line("read the dead letters of", name)
 	if err != nil {
 		return nil, err
 	}
@@ -488,7 +492,7 @@ func (q *Queue) Dead(_ context.Context, name queue.Name, max int) ([]queue.Deliv
 
 // Redrive implements queue.Receiver.
 func (q *Queue) Redrive(_ context.Context, name queue.Name) (int, error) {
-	l, err := q.line(name)
+	l, err := q.line("redrive", name)
 	if err != nil {
 		return 0, err
 	}
