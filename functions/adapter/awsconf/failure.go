@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/downbeat/downbeat/core/port"
 )
 
 // Failure is what an error of the SDK says apart from the service's own codes.
@@ -51,4 +53,22 @@ func NameOf(err error) string {
 		return api.ErrorCode()
 	}
 	return ""
+}
+
+// PortCode is the code of an error for the ports of core/port: what the service's code means (byName; 0 for a code that
+// it does not know) comes first, then what the SDK says.
+func PortCode(err error, byName func(name string) port.Code) port.Code {
+	if errors.Is(err, ErrRest) {
+		return port.CodeThrottled
+	}
+	if code := byName(NameOf(err)); code != 0 {
+		return code
+	}
+	switch FailureOf(err) {
+	case FailureNoAnswer:
+		return port.CodeUnknown
+	case FailureBraked:
+		return port.CodeThrottled
+	}
+	return port.CodeInternal
 }

@@ -1,0 +1,57 @@
+package sqsqueue
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/downbeat/downbeat/core/port"
+	"github.com/downbeat/downbeat/core/queue"
+	"github.com/downbeat/downbeat/functions/adapter/awsconf"
+)
+
+// translate turns an error of the SDK, which has done its own retries, into one of the port. It is the only place that
+// looks at the service's errors, and it looks at types and codes, never at texts.
+func translate(op string, name queue.Name, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &port.Error{Code: awsconf.PortCode(err, codeOfName), Op: op, Name: string(name), Cause: err}
+}
+
+// translateEntry does the same with one entry of a batch.
+func translateEntry(op string, name queue.Name, f types.BatchResultErrorEntry) error {
+	cause := &smithy.GenericAPIError{Code: aws.ToString(f.Code), Message: aws.ToString(f.Message)}
+	code := codeOfName(cause.Code)
+	if code == 0 {
+		// The service says whose fault it was: only that of the sender is there again when the entry is.
+		if code = port.CodeUnknown; f.SenderFault {
+			code = port.CodeInternal
+		}
+	}
+	return &port.Error{Code: code, Op: op, Name: string(name), Cause: cause}
+}
+
+// codeOfName knows the codes of SQS (its API reference, "Common errors" and those of the actions), with and without the
+// prefix of its older protocol; 0 for others.
+func codeOfName(name string) port.Code {
+	switch name {
+	case "RequestThrottled", "ThrottlingException", "Throttling", "OverLimit", "AWS.SimpleQueueService.OverLimit", "KmsThrottled", "KMS.ThrottlingException":
+		return port.CodeThrottled
+	case "InvalidMessageContents", "BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", "InvalidParameterValue",
+		"InvalidAttributeValue", "InvalidParameterCombination", "ReceiptHandleIsInvalid", "ValidationError":
+		return port.CodeInvalid
+	case "InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable":
+		return port.CodeUnknown
+	}
+	return 0
+}
+
+// gone tells the codes that say that a message is deleted, or visible again.
+func gone(name string) bool {
+	switch name {
+	case "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight":
+		return true
+	}
+	return false
+}
