@@ -210,9 +210,14 @@ func (a *App) execute(ctx context.Context, w events.Work) error {
 	}
 	call := engine.CallOf(v.body, at, a.now())
 	var result step.Result
+	if w.Op == events.WorkStart && at.Ending != nil {
+		// The action was first (P22): this message carries the stop out, should the stop's own have met the claim of a
+		// start that failed since.
+		w.Op = events.WorkStop
+	}
 	switch w.Op {
 	case events.WorkStart:
-		if at.Ending != nil || at.Status != engine.StepStarting {
+		if at.Status != engine.StepStarting {
 			return nil
 		}
 		claimed, err := a.claim(ctx, w.UUID)
@@ -234,7 +239,19 @@ func (a *App) execute(ctx context.Context, w events.Work) error {
 		if at.Ending == nil {
 			return nil
 		}
+		if at.Status == engine.StepStarting {
+			// A start that is under way cannot be called back, and what it starts must not be left behind: the attempt
+			// ends when that call has ended and its result is folded. Who has the claim here keeps every later start out;
+			// the claim of a call that died gets old, and a later look at the attempt takes it over (P20, P21).
+			claimed, err := a.claim(ctx, w.UUID)
+			if err != nil || !claimed {
+				return err
+			}
+		}
 		if result, err = step.Terminate(ctx, runtime, call); err != nil {
+			if at.Status == engine.StepStarting {
+				return a.unclaim(ctx, w.UUID, err)
+			}
 			return err
 		}
 	}
@@ -291,8 +308,8 @@ func (a *App) claim(ctx context.Context, uuid string) (bool, error) {
 	return err == nil, err
 }
 
-// unclaim gives a claim back after a start that is known not to have happened, so that the message that comes again
-// need not wait for the claim to age.
+// unclaim gives a claim back after a call that is known to have done nothing, so that the message that comes again need
+// not wait for the claim to age.
 func (a *App) unclaim(ctx context.Context, uuid string, cause error) error {
 	err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.ClaimKey(uuid)}, Cond: table.None()})
 	if err != nil {
