@@ -16,13 +16,20 @@ import (
 func (a *API) startRoutes() []route {
 	return []route{
 		{method: http.MethodPost, path: base + "/workflows/{workflowId}/versions/{version}/actions/start", content: jsonContent, needsUser: true, handle: (*call).start},
+		{method: http.MethodPost, path: base + "/workflows/{workflowId}/versions/{version}/actions/start-customized", content: jsonContent, needsUser: true, handle: (*call).startCustomized},
 		{method: http.MethodPost, path: instance + "/actions/restart", content: jsonContent, needsUser: true, handle: (*call).restart},
+		{method: http.MethodPost, path: instance + "/actions/restart-customized", content: jsonContent, needsUser: true, handle: (*call).restartCustomized},
 		{method: http.MethodPost, path: instance + "/steps/{stepId}/actions/restart", content: jsonContent, needsUser: true, handle: (*call).restartStep},
 	}
 }
 
-func (c *call) start() (answer, error) {
-	req, err := request.Start(c.body, c.api.app.Now())
+func (c *call) start() (answer, error) { return c.startBy(request.Start) }
+
+// startCustomized runs some steps of a version: a call of its own, since Maestro's start knows no such fields.
+func (c *call) startCustomized() (answer, error) { return c.startBy(request.CustomizedStart) }
+
+func (c *call) startBy(read func(body []byte, now int64) (*engine.StartRequest, error)) (answer, error) {
+	req, err := read(c.body, c.api.app.Now())
 	if err != nil {
 		return answer{}, err
 	}
@@ -72,11 +79,22 @@ func startStatus(s *app.Started) view.StartStatus {
 }
 
 func (c *call) restart() (answer, error) {
+	return c.restartBy(func(body []byte, now int64) (*engine.RestartRequest, error) {
+		req, _, err := request.Restart(body, false, now)
+		return req, err
+	})
+}
+
+// restartCustomized makes a run of some steps of an instance: a call of its own, since Maestro's restart refuses the
+// policy RESTART_CUSTOMIZED_RUN.
+func (c *call) restartCustomized() (answer, error) { return c.restartBy(request.CustomizedRestart) }
+
+func (c *call) restartBy(read func(body []byte, now int64) (*engine.RestartRequest, error)) (answer, error) {
 	n, err := c.pathLong("workflowInstanceId")
 	if err != nil {
 		return answer{}, err
 	}
-	req, _, err := request.Restart(c.body, false, c.api.app.Now())
+	req, err := read(c.body, c.api.app.Now())
 	if err != nil {
 		return answer{}, err
 	}

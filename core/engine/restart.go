@@ -28,8 +28,10 @@ type RestartRequest struct {
 
 // Selection chooses the steps of a customized run, which Maestro declares but never built: those on a path from one of
 // Start to one of End, both included. Empty Start means the roots, empty End every end. Steps of Skip are SKIPPED
-// instead of run. Nothing outside of the selection runs, so a completed step there keeps its result; a step of the
-// selection does not wait for predecessors outside.
+// instead of run. Nothing outside of the selection runs, so a completed step there keeps its result.
+//
+// A step of the selection does not wait for predecessors outside of it. A step of Start runs whatever they chose; for
+// any other the choice that one of them made in an earlier run counts beside those of its predecessors inside.
 type Selection struct {
 	Start, End, Skip []string
 }
@@ -126,10 +128,16 @@ func selected(b *Body, s Selection) (*dag.Graph, error) {
 	if err != nil {
 		return nil, fault.New(fault.BadRequest, "%s", err.Error())
 	}
-	for _, list := range [][]string{s.Start, s.End, s.Skip} {
-		for _, id := range list {
+	for _, set := range []struct {
+		name string
+		ids  []string
+	}{{"start_steps", s.Start}, {"end_steps", s.End}, {"skip_steps", s.Skip}} {
+		for i, id := range set.ids {
 			if g.Node(id) == nil {
-				return nil, fault.New(fault.BadRequest, "step [%s] is not in the definition", id)
+				return nil, fault.New(fault.BadRequest, "%s: step [%s] is not in the definition", set.name, id)
+			}
+			if slices.Contains(set.ids[:i], id) {
+				return nil, fault.New(fault.BadRequest, "%s: step [%s] is named twice", set.name, id)
 			}
 		}
 	}
@@ -146,17 +154,17 @@ func selected(b *Body, s Selection) (*dag.Graph, error) {
 	inside := func(id string) bool { return below[id] && above[id] }
 	for _, id := range s.Start {
 		if !inside(id) {
-			return nil, fault.New(fault.BadRequest, "no end step is reached from start step [%s]", id)
+			return nil, fault.New(fault.BadRequest, "start_steps: no end step is reached from step [%s]", id)
 		}
 	}
 	for _, id := range s.End {
 		if !inside(id) {
-			return nil, fault.New(fault.BadRequest, "end step [%s] is not reached from a start step", id)
+			return nil, fault.New(fault.BadRequest, "end_steps: step [%s] is not reached from a start step", id)
 		}
 	}
 	for _, id := range s.Skip {
 		if !inside(id) {
-			return nil, fault.New(fault.BadRequest, "step [%s] is to be skipped but does not lie between the start and the end steps", id)
+			return nil, fault.New(fault.BadRequest, "skip_steps: step [%s] does not lie between the start and the end steps", id)
 		}
 	}
 	var nodes []dag.Node
@@ -165,7 +173,9 @@ func selected(b *Body, s Selection) (*dag.Graph, error) {
 		if !inside(n.ID) {
 			continue
 		}
-		n.Predecessors = nil
+		if b.Policy.Fresh() || slices.Contains(s.Start, n.ID) {
+			n.Predecessors = nil
+		}
 		n.Successors = slices.DeleteFunc(slices.Clone(n.Successors), func(e dag.Edge) bool { return !inside(e.To) })
 		nodes = append(nodes, n)
 	}

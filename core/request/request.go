@@ -122,6 +122,25 @@ func violated(wrong []string) error {
 
 // Start reads the body of a start.
 func Start(body []byte, now int64) (*engine.StartRequest, error) {
+	return readStart(body, false, now)
+}
+
+// CustomizedStart reads the body of a start that runs some of the steps: that of Start, with the sets of steps.
+func CustomizedStart(body []byte, now int64) (*engine.StartRequest, error) {
+	return readStart(body, true, now)
+}
+
+// readSelection reads the sets of steps of a customized run. At least one must name a step: all empty would be a run of
+// everything, which has calls of its own.
+func readSelection(o *wire.Object) (engine.Selection, []string) {
+	s := engine.Selection{Start: o.Strs("start_steps"), End: o.Strs("end_steps"), Skip: o.Strs("skip_steps")}
+	if len(s.Start)+len(s.End)+len(s.Skip) == 0 {
+		return s, []string{"at least one of start_steps, end_steps and skip_steps must name a step"}
+	}
+	return s, nil
+}
+
+func readStart(body []byte, customized bool, now int64) (*engine.StartRequest, error) {
 	o, err := Object(body)
 	if err != nil {
 		return nil, err
@@ -139,6 +158,12 @@ func Start(body []byte, now int64) (*engine.StartRequest, error) {
 	r.RunParams = param.ReadDefinitions(o.Get("run_params"), true)
 	r.Artifacts = readArtifacts(o.Get("artifacts"))
 	r.PersistFailedRun = o.Bool("persist_failed_run")
+	if customized {
+		var missing []string
+		r.Policy = engine.StartCustomizedRun
+		r.Selection, missing = readSelection(o)
+		wrong = append(wrong, missing...)
+	}
 	if err := o.Close(); err != nil {
 		return nil, err
 	}
@@ -248,4 +273,20 @@ func Restart(body []byte, ofStep bool, now int64) (*engine.RestartRequest, strin
 		wrong = append(wrong, "restartPolicy must be RESTART_FROM_INCOMPLETE or RESTART_FROM_BEGINNING")
 	}
 	return r, upstream, violated(append(wrong, checkRunParams(field, defs)...))
+}
+
+// CustomizedRestart reads the body of a restart of an instance that runs some of the steps.
+func CustomizedRestart(body []byte, now int64) (*engine.RestartRequest, error) {
+	o, err := Object(body)
+	if err != nil {
+		return nil, err
+	}
+	r := &engine.RestartRequest{Policy: engine.RestartCustomizedRun, RequestID: requestID(o), RequestTime: requestTime(o, now)}
+	r.Params = param.ReadDefinitions(o.Get("run_params"), true)
+	var wrong []string
+	r.Selection, wrong = readSelection(o)
+	if err := o.Close(); err != nil {
+		return nil, err
+	}
+	return r, violated(append(wrong, checkRunParams("runParams", r.Params)...))
 }
