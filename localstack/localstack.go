@@ -195,6 +195,7 @@ func (s *Server) open(parent context.Context) error {
 		Log:      cfg.Log, Metrics: cfg.Metrics,
 		Settings: app.Settings{Publish: publish},
 		Defer:    s.workers.add, OnRun: cfg.OnRun,
+		Since: clk.Now(),
 	})
 	if err != nil {
 		return err

@@ -118,6 +118,10 @@ type Config struct {
 	// Defer hands work to somebody who does it soon, outside the caller's request, in place of a poke; nil where an
 	// invocation ends with its answer, as on Lambda. What is lost with the process is found by the sweep.
 	Defer func(work func(ctx context.Context))
+	// Since, in epoch milliseconds, is when this process began, where it is the only one that works on the table and has
+	// queues of its own: messages that were sent and claims that were made before died with those who held them. 0, as on
+	// AWS, where queues outlive invocations: they live for ClaimTimeout.
+	Since int64
 }
 
 // App is the whole application. It is safe for concurrent use. It keeps nothing mutable between calls but caches of

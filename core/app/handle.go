@@ -293,14 +293,15 @@ func liveOutside(st *engine.State) int {
 	return n
 }
 
-// claim takes the attempt's claim: absent, or older than any invocation can live. Who holds it calls the outside (P20).
+// claim takes the attempt's claim: absent, or older than any invocation can live, or of a process that is gone. Who
+// holds it calls the outside (P20).
 func (a *App) claim(ctx context.Context, uuid string) (bool, error) {
 	key := store.ClaimKey(uuid)
 	now := a.now()
 	// A claim outlives the attempt and names no workflow: it expires on its own, long after every message about it.
 	expires := now/1000 + 30*24*3600
 	mine := table.Write{Item: table.Item{Key: key, Rev: 1, Order: now, Expires: expires, Tokens: []table.Token{table.Token(a.cfg.IDs.Token())}},
-		Cond: table.OrderBelow(now - a.set.ClaimTimeout.Milliseconds())}
+		Cond: table.OrderBelow(max(now-a.set.ClaimTimeout.Milliseconds(), a.cfg.Since))}
 	err := a.write(ctx, mine)
 	if table.CodeOf(err) == table.CodeConflict {
 		return false, nil

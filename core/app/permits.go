@@ -90,10 +90,15 @@ func (a *App) movePermits(ctx context.Context, names []string, change func(heads
 		var p *permitHeads
 		if p, err = a.loadPermits(ctx, names); err == nil {
 			now := a.now()
+			freed, err2 := a.freeOrphans(ctx, p.heads, now)
+			if err2 != nil {
+				return nil, err2
+			}
 			var poke []string
 			if poke, err = change(p.heads, now); err != nil {
 				return nil, err
 			}
+			poke = append(freed, poke...)
 			if err = p.commit(ctx, a, now); err == nil {
 				var tasks []task
 				for _, run := range poke {
@@ -122,25 +127,51 @@ func (a *App) releasePermits(ctx context.Context, t task) ([]task, error) {
 func (a *App) lookAtPermit(ctx context.Context, name string) ([]task, error) {
 	return a.movePermits(ctx, []string{name}, func(heads permit.Heads, now int64) ([]string, error) {
 		h := heads[name]
-		live := map[string]map[string]bool{}
-		for _, run := range h.Leases(now, 20) {
-			id, ok := parsePermitRun(run)
-			if !ok {
-				live[run] = map[string]bool{}
-				continue
-			}
-			uuids, err := a.liveAttempts(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			live[run] = uuids
-		}
-		poke := h.Verify(now, func(run string) (map[string]bool, bool) {
-			uuids, known := live[run]
-			return uuids, known
-		})
-		return append(poke, h.Settle(now)...), nil
+		poke, err := a.verify(ctx, h, now, permit.LeasedBefore(now))
+		return append(poke, h.Settle(now)...), err
 	})
+}
+
+// freeOrphans frees what a process that is gone held for attempts that have ended: it died before it gave the permits
+// back, and nobody can be between asking for them and the commit any more.
+func (a *App) freeOrphans(ctx context.Context, heads permit.Heads, now int64) ([]string, error) {
+	var poke []string
+	for _, name := range sortedKeys(heads) {
+		more, err := a.verify(ctx, heads[name], now, a.cfg.Since)
+		if err != nil {
+			return nil, err
+		}
+		poke = append(poke, more...)
+	}
+	return poke, nil
+}
+
+// verifyRuns is of how many runs the holders of a head are verified at once.
+const verifyRuns = 20
+
+// verify asks the runs of holders and waiters that were verified last before the time whether they still name them.
+func (a *App) verify(ctx context.Context, h *permit.Head, now, before int64) ([]string, error) {
+	runs := h.Leases(before, verifyRuns)
+	if len(runs) == 0 {
+		return nil, nil
+	}
+	live := map[string]map[string]bool{}
+	for _, run := range runs {
+		id, ok := parsePermitRun(run)
+		if !ok {
+			live[run] = map[string]bool{}
+			continue
+		}
+		uuids, err := a.liveAttempts(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		live[run] = uuids
+	}
+	return h.Verify(now, before, func(run string) (map[string]bool, bool) {
+		uuids, known := live[run]
+		return uuids, known
+	}), nil
 }
 
 // liveAttempts are the uuids of a run's attempts that are not terminal.

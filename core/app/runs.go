@@ -416,14 +416,16 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 	for _, at := range changed {
 		isNew[at] = true
 	}
+	// The messages about an attempt that was last moved before the process began are lost with the queues.
+	unsent := func(at *engine.Attempt) bool { return isNew[at] || at.Times.Modify < a.cfg.Since }
 	if !st.Run.Status.Terminal() || m.ended {
 		for _, at := range engine.Launches(st) {
-			if isNew[at] {
+			if unsent(at) {
 				m.tasks = append(m.tasks, workTask(v.id, workStart, at))
 			}
 		}
 		for _, at := range engine.Terminations(st) {
-			if isNew[at] {
+			if unsent(at) {
 				m.tasks = append(m.tasks, workTask(v.id, workStop, at))
 			}
 		}

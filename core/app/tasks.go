@@ -51,6 +51,10 @@ type task struct {
 	timer    bool
 }
 
+// mustFollow: no poke says what the task knows. Left undone, the end of a run or the permits of an attempt would be
+// found by due times alone, and others wait for them. Each is one write, so the budget does not count them.
+func (t task) mustFollow() bool { return t.kind == taskEnded || t.kind == taskRelease }
+
 func workTask(id store.RunID, op string, at *engine.Attempt) task {
 	return task{kind: taskWork, workflow: id.Workflow, run: id, work: events.Work{
 		Op: op, Workflow: id.Workflow, Instance: id.Instance, Run: id.Run, Step: at.StepID, Attempt: at.AttemptID, UUID: at.UUID,
@@ -69,7 +73,7 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 			messages = append(messages, a.message(t))
 			continue
 		}
-		if a.now() >= deadline {
+		if a.now() >= deadline && !t.mustFollow() {
 			messages = append(messages, a.message(t))
 			continue
 		}
@@ -149,7 +153,8 @@ func (a *App) message(t task) outgoing {
 	case taskWork:
 		m.Body = t.work.Encode()
 		return outgoing{queue.Execute, m}
-	case taskOrder, taskLane:
+	case taskOrder, taskLane, taskEnded:
+		// A lane that is looked at reads the heads of the runs that it lists, and finds their ends.
 		m.Body = events.Poke{Kind: events.PokeLane, Workflow: t.workflow}.Encode()
 	case taskPermit:
 		m.Body = permitPoke(t.permit).Encode()

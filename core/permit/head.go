@@ -242,12 +242,16 @@ func (h *Head) Settle(now int64) []string {
 	return poke.sorted()
 }
 
-// Leases gives up to n runs, sorted, of which holders or waiters have reached the lease time: to be read strongly and
-// handed to Verify.
-func (h *Head) Leases(now int64, n int) []string {
+// LeasedBefore is before what time, at now, holders and waiters must have been verified last to have reached the lease
+// time.
+func LeasedBefore(now int64) int64 { return now - LeaseMillis + 1 }
+
+// Leases gives up to n runs, sorted, of which holders or waiters were verified last before the time: to be read strongly
+// and handed to Verify.
+func (h *Head) Leases(before int64, n int) []string {
 	due := make(map[string]int64) // the oldest entry of each run
 	add := func(run string, verified int64) {
-		if verified+LeaseMillis > now {
+		if verified >= before {
 			return
 		}
 		if old, ok := due[run]; !ok || verified < old {
@@ -275,13 +279,14 @@ func (h *Head) Leases(now int64, n int) []string {
 	return runs
 }
 
-// Verify frees the holders and waiters that have reached the lease time and that their run, read strongly after that
-// time, does not name as live (P30), and returns the runs to poke, sorted. live gives the uuids of a run's attempts that
-// are not ended, none for a run that does not exist, and false for a run that was not read: what belongs to it stays.
-// Younger entries stay too: the decision that asked for them may not be committed yet.
-func (h *Head) Verify(now int64, live func(run string) (map[string]bool, bool)) []string {
+// Verify frees the holders and waiters that were verified last before the time and that their run, read strongly, does
+// not name as live (P30), and returns the runs to poke, sorted. live gives the uuids of a run's attempts that are not
+// ended, none for a run that does not exist, and false for a run that was not read: what belongs to it stays. Younger
+// entries stay too: the decision that asked for them may not be committed yet. So before is LeasedBefore(now), or a time
+// since which no decision can be under way.
+func (h *Head) Verify(now, before int64, live func(run string) (map[string]bool, bool)) []string {
 	dead := func(uuid, run string, verified *int64) bool {
-		if *verified+LeaseMillis > now {
+		if *verified >= before {
 			return false
 		}
 		uuids, known := live(run)

@@ -412,17 +412,17 @@ func TestVerifyFreesOnlyWhatIsNotLive(t *testing.T) {
 	w.want(6, Waiting, wf(4))
 	w.now += LeaseMillis - 1
 	h := w.heads["wf#w"]
-	if got := h.Leases(w.now, 9); len(got) != 0 {
+	if got := h.Leases(LeasedBefore(w.now), 9); len(got) != 0 {
 		t.Fatalf("leases too early: %v", got)
 	}
 	w.now++
 	if h.Due() != w.now {
 		t.Fatalf("due in %d ms", h.Due()-w.now)
 	}
-	if got := h.Leases(w.now, 2); !slices.Equal(got, []string{"r1", "r2"}) {
+	if got := h.Leases(LeasedBefore(w.now), 2); !slices.Equal(got, []string{"r1", "r2"}) {
 		t.Fatalf("the two first leases: %v", got)
 	}
-	if got := h.Leases(w.now, 9); len(got) != 6 {
+	if got := h.Leases(LeasedBefore(w.now), 9); len(got) != 6 {
 		t.Fatalf("leases: %v", got)
 	}
 	live := func(run string) (map[string]bool, bool) {
@@ -440,7 +440,7 @@ func TestVerifyFreesOnlyWhatIsNotLive(t *testing.T) {
 		}
 		return map[string]bool{"u6": true}, true
 	}
-	w.poked(h.Verify(w.now, live), "r6")
+	w.poked(h.Verify(w.now, LeasedBefore(w.now), live), "r6")
 	var left []string
 	for _, e := range h.Holders {
 		left = append(left, e.UUID)
@@ -464,9 +464,9 @@ func TestVerifyLeavesYoungHoldersAlone(t *testing.T) {
 	w.now += LeaseMillis - 1
 	w.want(2, Waiting, wf(1))
 	none := func(string) (map[string]bool, bool) { return nil, true }
-	w.poked(w.heads["wf#w"].Verify(w.now, none))
+	w.poked(w.heads["wf#w"].Verify(w.now, LeasedBefore(w.now), none))
 	w.now++
-	w.poked(w.heads["wf#w"].Verify(w.now, none), "r2")
+	w.poked(w.heads["wf#w"].Verify(w.now, LeasedBefore(w.now), none), "r2")
 }
 
 func TestNothingIsDueWhileNobodyWaits(t *testing.T) {

@@ -236,7 +236,7 @@ func (m *model) due() {
 
 func (m *model) verify() {
 	for _, name := range HeadsOf(modelTags) {
-		poke := m.heads[name].Verify(m.now, func(run string) (map[string]bool, bool) {
+		poke := m.heads[name].Verify(m.now, LeasedBefore(m.now), func(run string) (map[string]bool, bool) {
 			live := map[string]bool{}
 			for i := range m.since {
 				if m.run(i) == run {
