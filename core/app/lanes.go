@@ -201,6 +201,7 @@ func (a *App) decideLane(ctx context.Context, workflow string, item table.Item, 
 			in.Blocked = in.Blocked || !restarted[i]
 		}
 	}
+	held := l.Hold
 	out := lane.Decide(l, in)
 	if out.Changed {
 		if err := a.put(ctx, item, store.LaneKey(workflow), l.Encode(), l.Due); err != nil {
@@ -224,6 +225,9 @@ func (a *App) decideLane(ctx context.Context, workflow string, item table.Item, 
 	}
 	if out.More {
 		tasks = append(tasks, task{kind: taskLane, workflow: workflow})
+	}
+	if l.Hold != held && l.Hold > in.Now {
+		tasks = append(tasks, task{kind: taskLane, workflow: workflow, delay: l.Hold - in.Now})
 	}
 	return tasks, nil
 }

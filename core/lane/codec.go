@@ -2,8 +2,8 @@ package lane
 
 import "github.com/downbeat/downbeat/core/pack"
 
-// format is the newest stored format of a lane.
-const format = 1
+// format is the newest stored format of a lane. 2 added Hold.
+const format = 2
 
 // Encode gives the stored form. Entries are delta coded: a queue of consecutive instances costs two bytes a run.
 func (l *Lane) Encode() []byte {
@@ -26,6 +26,7 @@ func (l *Lane) Encode() []byte {
 		w.Str(o.User)
 		w.Str(o.Reason)
 	}
+	w.Int(l.Hold)
 	return w.Buf
 }
 
@@ -36,7 +37,7 @@ func Decode(data []byte) (*Lane, error) {
 	if len(data) == 0 {
 		return l, nil
 	}
-	r, _, err := pack.NewReader(data, format)
+	r, stored, err := pack.NewReader(data, format)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +52,9 @@ func Decode(data []byte) (*Lane, error) {
 			Entry:  Entry{Instance: r.Int(), Run: r.Int()},
 			Target: Target(r.Uint()), UUID: r.Str(), By: r.Int(), Kill: r.Bool(), User: r.Str(), Reason: r.Str(),
 		})
+	}
+	if stored >= 2 {
+		l.Hold = r.Int()
 	}
 	return l, r.Err()
 }

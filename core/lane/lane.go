@@ -103,6 +103,8 @@ type Lane struct {
 	Since int64
 	// Due is when the sweep must look here, 0 when at rest.
 	Due int64
+	// Hold is until when LastOnly lets nothing begin: set by the first start that halts a running run. 0: nothing is held.
+	Hold int64
 }
 
 // Arrival is a start or a restart that wants a number.
@@ -230,8 +232,10 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 		}
 	}
 	nonTerminal := l.NonTerminal()
-	only := in.Strategy.Rule == FirstOnly || in.Strategy.Rule == LastOnly
-	if only && nonTerminal > 1 {
+	// Under FirstOnly one run at most is there, under LastOnly one that is being ended and one that waits for it.
+	many := in.Strategy.Rule == FirstOnly && nonTerminal > 1 ||
+		in.Strategy.Rule == LastOnly && max(len(l.Queued), len(l.Running)) > 1
+	if many {
 		return Result{Err: fault.New(fault.BadRequest, "run strategy %s finds %d runs that are not terminal, at most one is allowed", in.Strategy.Rule, nonTerminal)}
 	}
 	if a.Instance == 0 {
@@ -260,6 +264,9 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 		if in.Strategy.Rule == LastOnly {
 			for _, r := range l.Running {
 				l.order(Order{Entry: r, Target: Halt, By: e.Instance}, in.Now)
+				if l.Hold <= in.Now {
+					l.Hold = in.Now + holdMillis
+				}
 			}
 		}
 	}
@@ -277,10 +284,14 @@ func (l *Lane) dispatch(in Input, out *Outcome) bool {
 	if in.Strategy.Rule == StrictSequential && in.Blocked {
 		return false
 	}
+	if in.Strategy.Rule == LastOnly && in.Now < l.Hold {
+		return false
+	}
 	free := limit - len(l.Running)
 	if free <= 0 || len(l.Queued) == 0 {
 		return false
 	}
+	l.Hold = 0
 	n := min(free, len(l.Queued))
 	if n > MaxDispatch {
 		n, out.More = MaxDispatch, true
@@ -348,6 +359,9 @@ const (
 	orderRetry = 15_000
 	// verifyEvery is how often the oldest runs are compared with their heads while anything runs (P14).
 	verifyEvery = 300_000
+	// holdMillis is how long what waits under LastOnly does not begin after a start has halted what runs: as long as
+	// Maestro leaves the run that ends before it looks again. Of many starts in this time only the last one ever begins.
+	holdMillis = 2_000
 )
 
 // nextDue moves due only earlier, or, once passed, to the next: a start in a busy lane costs no index write (P8).
@@ -360,6 +374,9 @@ func (l *Lane) nextDue(now int64) int64 {
 		want = roundUp(now + orderRetry)
 	case len(l.Queued)+len(l.Running) > 0:
 		want = roundUp(now + verifyEvery)
+	}
+	if l.Hold > now && len(l.Queued) > 0 {
+		want = min(want, roundUp(l.Hold))
 	}
 	if l.Due > now && (want == 0 || l.Due <= want) {
 		return l.Due

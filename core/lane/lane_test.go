@@ -79,8 +79,22 @@ func TestStrategies(t *testing.T) {
 			{arrive(last, start("a")), "queued; running 1/1; orders begin:1/1"},
 			{done(last, begin(1)), "queued; running 1/1; orders"},
 			{arrive(last, start("b")), "queued 2/1; running 1/1; orders halt:1/1 queue:2/1"},
-			{arrive(last, start("x")), "queued 2/1; running 1/1; orders halt:1/1 queue:2/1"}, // two are not terminal: refused
-			{ended(last, Entry{1, 1}), "queued; running 2/1; orders begin:2/1"},
+			{arrive(last, start("c")), "queued 3/1; running 1/1; orders halt:1/1 drop:2/1 queue:3/1"},
+			{ended(last, Entry{1, 1}), "queued 3/1; running; orders drop:2/1 queue:3/1"}, // held
+			{arrive(last, start("d")), "queued 4/1; running; orders drop:2/1 drop:3/1 queue:4/1"},
+			{Input{Now: 2000, Strategy: last}, "queued 4/1; running; orders drop:2/1 drop:3/1 queue:4/1"},
+			{Input{Now: 2001, Strategy: last}, "queued; running 4/1; orders drop:2/1 drop:3/1 begin:4/1"},
+			{Input{Now: 2002, Strategy: last, Ended: []Entry{{4, 1}}}, "queued; running; orders drop:2/1 drop:3/1"},
+			{Input{Now: 2003, Strategy: last, Arrivals: []Arrival{start("e")}}, "queued; running 5/1; orders drop:2/1 drop:3/1 begin:5/1"}, // nothing runs: not held
+		},
+		"last only refuses a start beside two that run": {
+			{arrive(par2, start("a"), start("b")), "queued; running 1/1 2/1; orders begin:1/1 begin:2/1"},
+			{arrive(last, start("c")), "queued; running 1/1 2/1; orders begin:1/1 begin:2/1"},
+		},
+		"another strategy does not know the hold": {
+			{arrive(last, start("a")), "queued; running 1/1; orders begin:1/1"},
+			{arrive(last, start("b")), "queued 2/1; running 1/1; orders halt:1/1 queue:2/1"},
+			{ended(seq, Entry{1, 1}), "queued; running 2/1; orders begin:2/1"},
 		},
 		"serial latest only keeps the newest waiting": {
 			{arrive(serial, start("a")), "queued; running 1/1; orders begin:1/1"},
@@ -167,7 +181,7 @@ func TestLaneInvariants(t *testing.T) {
 				t.Fatal("a busy lane has no due time: a crash would lose it")
 			}
 			back, err := Decode(l.Encode())
-			if err != nil || show(back) != show(l) || !reflect.DeepEqual(back.Orders, append([]Order(nil), l.Orders...)) {
+			if err != nil || show(back) != show(l) || back.Hold != l.Hold || !reflect.DeepEqual(back.Orders, append([]Order(nil), l.Orders...)) {
 				t.Fatalf("decode(encode(%s)) = %s, %v", show(l), show(back), err)
 			}
 		}
@@ -184,5 +198,16 @@ func TestDecodeCorrupt(t *testing.T) {
 	}
 	if _, err := Decode([]byte{99, 0}); err == nil || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("format 99: %v", err)
+	}
+}
+
+// A lane stored before Hold was known is read as one that holds nothing.
+func TestDecodeFormat1(t *testing.T) {
+	l := &Lane{Latest: 7, Queued: []Entry{{6, 1}}, Running: []Entry{{5, 1}}, Hold: 0}
+	data := l.Encode()
+	old := append([]byte{1}, data[1:len(data)-1]...)
+	back, err := Decode(old)
+	if err != nil || !reflect.DeepEqual(back, l) {
+		t.Errorf("Decode(format 1) = %+v, %v; want %+v", back, err, l)
 	}
 }
