@@ -169,13 +169,13 @@ func (c *call) restartInlineRoot(id store.RunID, step string, req *engine.Restar
 	if !st.Run.Status.Terminal() {
 		return answer{}, fault.New(fault.BadRequest, "run %s is %s: RESTART_FROM_INLINE_ROOT needs a terminal run", v.ID(), st.Run.Status)
 	}
-	i, found := st.Body.DAG.Ordinal(step)
-	if !found || st.Steps[i].Latest == nil || !st.Steps[i].Latest.Status.Terminal() {
-		return answer{}, fault.New(fault.BadRequest, "step [%s] of run %s is not terminal: RESTART_FROM_INLINE_ROOT needs a terminal step", step, v.ID())
+	if !engine.ViewOf(st, step).Status.Terminal() {
+		return answer{}, fault.New(fault.BadRequest, "step [%s] of instance %s is not terminal: RESTART_FROM_INLINE_ROOT needs a terminal step", step, v.ID())
 	}
 	started, err := c.api.app.Restart(c.Context(), v, engine.RestartRequest{
 		Policy: req.DownstreamPolicy, RequestID: req.RequestID, RequestTime: req.RequestTime, User: c.user,
-	}, engine.StepParams{StepID: step, Params: req.StepParams})
+		Overrides: []engine.StepParams{{StepID: step, Params: req.StepParams}},
+	})
 	if err != nil {
 		return answer{}, err
 	}

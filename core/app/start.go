@@ -141,9 +141,7 @@ func checkTrigger(ctl *definition.Control, v *definition.Version, r *engine.Star
 }
 
 // Restart makes a new run of an instance from its newest, terminal one.
-//
-// With overrides the steps that they name get those params, in whatever part of the run they lie.
-func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartRequest, overrides ...engine.StepParams) (*Started, error) {
+func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartRequest) (*Started, error) {
 	if r.RequestID == "" {
 		r.RequestID = a.cfg.IDs.NewUUID()
 	}
@@ -158,7 +156,6 @@ func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartReques
 			break
 		}
 	}
-	body.RestartConfig.StepRestartParams = append(body.RestartConfig.StepRestartParams, overrides...)
 	started, err := a.number(ctx, body, prev.ID().Instance)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,14 @@ func viewOf(st *State, id string) (StepView, bool) {
 	return StepView{}, false
 }
 
+// ViewOf gives the view of one step; it is NOT_CREATED for one that the definition does not have.
+func ViewOf(st *State, id string) StepView {
+	if v, ok := viewOf(st, id); ok {
+		return v
+	}
+	return StepView{StepID: id, Status: StepNotCreated}
+}
+
 func stepView(st *State, cut []bool, id string) StepView {
 	i, inside := st.Body.DAG.Ordinal(id)
 	if inside {

@@ -563,7 +563,6 @@ func (d *decider) failed(i int, a *Attempt, status StepStatus, suppress bool) er
 			return d.complete(i, a)
 		case failImmediately:
 			d.budget--
-			d.log(a, "the failure ends the whole run")
 			return d.endAll(Ending{Action: ActionStop, User: "MAESTRO_TASK", Reason: "step " + a.StepID + " failed", Workflow: true, Time: d.now})
 		}
 	}

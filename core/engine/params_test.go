@@ -137,6 +137,14 @@ func TestParamsOfARestart(t *testing.T) { // parameters.md 6.2: frozen, but for 
 	if err != nil {
 		t.Fatal(err)
 	}
+	// RESTART_FROM_INLINE_ROOT restarts the instance with params for a step: readers see no restart params then.
+	root, err := PlanRestart(st, RestartRequest{Policy: RestartFromBeginning, RequestID: "t", Overrides: []StepParams{{StepID: "a"}}}, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := root.RestartConfig; c.HasParams || len(c.StepRestartParams) != 1 || c.Path[0].StepID != "" || c.DownstreamPolicy != RestartFromBeginning {
+		t.Errorf("restart from the inline root: %+v", c)
+	}
 	again.Number(1, 2)
 	st = NewState(again)
 	if _, err := env.decide(st, []Input{Begin{}}); err != nil {

@@ -17,6 +17,9 @@ type RestartRequest struct {
 	DownstreamPolicy RunPolicy
 	Params           ParamDefs // of the run; only without StepID
 	StepParams       ParamDefs // of StepID
+	// Overrides are params of steps for a restart of the whole instance that was asked for on one of its steps
+	// (RESTART_FROM_INLINE_ROOT). There are no Params then, and readers see none.
+	Overrides []StepParams
 	Skip             bool      // StepID is to be SKIPPED
 	// Selection is for RESTART_CUSTOMIZED_RUN.
 	Selection Selection
@@ -58,7 +61,10 @@ func PlanRestart(prev *State, request RestartRequest, env PlanEnv) (*Body, error
 		if config.DownstreamPolicy == "" {
 			config.DownstreamPolicy = request.Policy
 		}
-		config.Params, config.HasParams = request.Params, true
+		config.StepRestartParams = request.Overrides
+		if config.HasParams = request.Overrides == nil; config.HasParams {
+			config.Params = request.Params
+		}
 	} else {
 		if config.DownstreamPolicy == "" {
 			config.DownstreamPolicy = RestartFromIncomplete
