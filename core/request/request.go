@@ -252,14 +252,15 @@ func Restart(body []byte, ofStep bool, now int64) (*engine.RestartRequest, strin
 		return nil, "", err
 	}
 	r := &engine.RestartRequest{}
-	policy := o.EnumExact("restart_policy", []string{string(engine.RestartFromBeginning), string(engine.RestartFromIncomplete)})
+	// A number counts in this order: 1 is RESTART_FROM_BEGINNING.
+	policy := o.EnumExact("restart_policy", []string{string(engine.RestartFromIncomplete), string(engine.RestartFromBeginning)})
 	upstream := ""
 	r.RequestID = requestID(o)
 	r.RequestTime = requestTime(o, now)
 	field, defs := "runParams", (*param.Definitions)(nil)
 	if ofStep {
 		field, defs = "stepRunParams", param.ReadDefinitions(o.Get("step_run_params"), true)
-		upstream = o.EnumExact("upstream_restart_mode", []string{"RESTART_FROM_STEP", "RESTART_FROM_INLINE_ROOT"})
+		upstream = o.EnumExact("upstream_restart_mode", []string{"RESTART_FROM_INLINE_ROOT", "RESTART_FROM_STEP"})
 		r.Policy, r.DownstreamPolicy, r.StepParams = engine.RestartFromSpecific, engine.RunPolicy(policy), defs
 	} else {
 		defs = param.ReadDefinitions(o.Get("run_params"), true)

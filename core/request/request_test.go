@@ -3,6 +3,9 @@ package request
 import (
 	"strings"
 	"testing"
+
+	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/fault"
 )
 
 func start(members string) []byte { return []byte(`{"initiator":{"type":"manual"},` + members + `}`) }
@@ -38,5 +41,51 @@ func TestStartRefusesSources(t *testing.T) {
 	}
 	if _, err := Start([]byte(`{}`), 1); err == nil || !strings.Contains(err.Error(), "Validation failure") {
 		t.Errorf("no initiator: %v", err)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	for _, c := range []struct {
+		body     string
+		ofStep   bool
+		policy   engine.RunPolicy // of the instance, or below the step
+		upstream string
+		fails    bool
+	}{
+		{body: `{"restart_policy":"RESTART_FROM_INCOMPLETE"}`, policy: engine.RestartFromIncomplete},
+		{body: `{"restart_policy":"RESTART_FROM_BEGINNING"}`, policy: engine.RestartFromBeginning},
+		{body: `{"restart_policy":0}`, policy: engine.RestartFromIncomplete}, // api.md 1.2: ordinals are taken too
+		{body: `{"restart_policy":1}`, policy: engine.RestartFromBeginning},
+		{body: `{"restart_policy":2}`, fails: true},
+		{body: `{"restart_policy":"restart_from_beginning"}`, fails: true},
+		{body: `{"restart_policy":"RESTART_FROM_SPECIFIC"}`, fails: true},
+		{body: `{"restart_policy":""}`, fails: true},
+		{body: `{}`, fails: true},
+		{body: `{"restart_policy":1,"artifacts":{}}`, fails: true},
+		{body: `{"restart_policy":1,"step_run_params":{}}`, fails: true},
+		{body: `{"restart_policy":1,"step_run_params":{}}`, ofStep: true, policy: engine.RestartFromBeginning},
+		{body: `{"restart_policy":1,"run_params":{}}`, ofStep: true, fails: true},
+		{body: `{"restart_policy":1,"upstream_restart_mode":"RESTART_FROM_INLINE_ROOT"}`, ofStep: true, policy: engine.RestartFromBeginning, upstream: "RESTART_FROM_INLINE_ROOT"},
+		{body: `{"restart_policy":1,"upstream_restart_mode":null}`, ofStep: true, policy: engine.RestartFromBeginning},
+		{body: `{"restart_policy":1,"upstream_restart_mode":"restart_from_step"}`, ofStep: true, fails: true},
+	} {
+		r, upstream, err := Restart([]byte(c.body), c.ofStep, 7)
+		if c.fails {
+			if fault.CodeOf(err) != fault.BadRequest {
+				t.Errorf("%s: %v, want BAD_REQUEST", c.body, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.body, err)
+			continue
+		}
+		policy := r.Policy
+		if c.ofStep {
+			policy = r.DownstreamPolicy
+		}
+		if policy != c.policy || upstream != c.upstream || r.RequestTime != 7 {
+			t.Errorf("%s: %s, %q, %d", c.body, policy, upstream, r.RequestTime)
+		}
 	}
 }
