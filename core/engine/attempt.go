@@ -434,7 +434,6 @@ func (d *decider) poll(i int, a *Attempt) {
 func (d *decider) timeOut(i int, a *Attempt) error {
 	if a.Retry.left(StepTimeoutFailed) {
 		// The job outside keeps running while the next attempt starts, as in Maestro.
-		d.log(a, "the step took longer than its timeout")
 		return d.failed(i, a, StepTimeoutFailed, false)
 	}
 	d.log(a, "the step took longer than its timeout and ends")
