@@ -47,7 +47,7 @@ func (a *App) publishRun(ctx context.Context, id store.RunID) ([]task, error) {
 	}
 	record := h.Run
 	record.Changes = unpublished(h)
-	list := view.AllChanges(a.now()).Events(v.body, &record, changed)
+	list := view.AllChanges().Events(v.body, &record, changed)
 	out := make([][]byte, 0, len(list))
 	for _, e := range list {
 		data, err := events.EncodePublished(e, a.set.Cluster, a.now())

@@ -20,7 +20,7 @@ type RestartRequest struct {
 	// Overrides are params of steps for a restart of the whole instance that was asked for on one of its steps
 	// (RESTART_FROM_INLINE_ROOT). There are no Params then, and readers see none.
 	Overrides []StepParams
-	Skip             bool      // StepID is to be SKIPPED
+	Skip      bool // StepID is to be SKIPPED
 	// Selection is for RESTART_CUSTOMIZED_RUN.
 	Selection Selection
 

@@ -10,22 +10,19 @@ import (
 // Changes are the events of one commit of a run: those of its steps in the order in which they were touched, and
 // between them those of the run, its beginning first and its end last. They are made of what the commit added to the
 // records (Attempt.Changes, RunRecord.Changes), so every change stands in the events of exactly one commit; an attempt
-// that did not change its status gives none. committed is the time of the commit, epoch milliseconds; it is raised to
-// the last change where the clock was behind.
+// that did not change its status gives none. The sync_time of an event is that of its last change, the time of the
+// decision that was committed: events that are made again, by whoever does not know that they were sent, are the same.
 //
 // End says whether the run's terminal event is wanted: it is held back until permits, lane and parent have been told
 // (P35), and is then made by the same call with Steps false.
 type Changes struct {
-	Steps     bool // events of the attempts
-	Begin     bool // CREATED→IN_PROGRESS
-	End       bool // the terminal event
-	Committed int64
+	Steps bool // events of the attempts
+	Begin bool // CREATED→IN_PROGRESS
+	End   bool // the terminal event
 }
 
 // AllChanges is every event of a commit.
-func AllChanges(committed int64) Changes {
-	return Changes{Steps: true, Begin: true, End: true, Committed: committed}
-}
+func AllChanges() Changes { return Changes{Steps: true, Begin: true, End: true} }
 
 // Events makes the events. changed are the attempts of the commit.
 func (c Changes) Events(body *engine.Body, run *engine.RunRecord, changed []*engine.Attempt) []events.Published {
@@ -35,7 +32,7 @@ func (c Changes) Events(body *engine.Body, run *engine.RunRecord, changed []*eng
 		if ch.To.Terminal() && !c.End || !ch.To.Terminal() && !c.Begin {
 			continue
 		}
-		e := workflowEvent(body, ch, c.Committed)
+		e := workflowEvent(body, ch)
 		if ch.To.Terminal() {
 			ends = append(ends, e)
 		} else {
@@ -45,14 +42,14 @@ func (c Changes) Events(body *engine.Body, run *engine.RunRecord, changed []*eng
 	if c.Steps {
 		for _, a := range changed {
 			if len(a.Changes) > 0 {
-				out = append(out, stepEvent(body, a, c.Committed))
+				out = append(out, stepEvent(body, a))
 			}
 		}
 	}
 	return append(out, ends...)
 }
 
-func stepEvent(body *engine.Body, a *engine.Attempt, committed int64) events.Published {
+func stepEvent(body *engine.Body, a *engine.Attempt) events.Published {
 	e := events.StepStatusChange{
 		WorkflowID:    body.WorkflowID,
 		InstanceID:    body.InstanceID,
@@ -65,7 +62,6 @@ func stepEvent(body *engine.Body, a *engine.Attempt, committed int64) events.Pub
 		StepInstance:  a.StepInstanceID,
 		Records:       make([]events.StepRecord, len(a.Changes)),
 	}
-	e.SyncTime = committed
 	for i, ch := range a.Changes {
 		e.Records[i] = events.StepRecord{OldStatus: ch.From.String(), NewStatus: ch.To.String(), EventTime: ch.Time}
 		e.SyncTime = max(e.SyncTime, ch.Time)
@@ -73,7 +69,7 @@ func stepEvent(body *engine.Body, a *engine.Attempt, committed int64) events.Pub
 	return e
 }
 
-func workflowEvent(body *engine.Body, ch engine.InstanceChange, committed int64) events.Published {
+func workflowEvent(body *engine.Body, ch engine.InstanceChange) events.Published {
 	e := events.WorkflowStatusChange{
 		WorkflowID:    body.WorkflowID,
 		InstanceID:    body.InstanceID,
@@ -86,15 +82,9 @@ func workflowEvent(body *engine.Body, ch engine.InstanceChange, committed int64)
 		NewStatus:     ch.To.String(),
 		EventTime:     ch.Time,
 	}
-	e.SyncTime = max(committed, ch.Time)
+	e.SyncTime = ch.Time
 	e.Tags = workflowTags(body)
 	return e
-}
-
-// FailedStart is the event of a start that was stored as FAILED: both sides are FAILED, and its time is that of the
-// creation, quirks that consumers count on.
-func FailedStart(body *engine.Body, committed int64) events.Published {
-	return workflowEvent(body, engine.InstanceChange{From: engine.InstanceFailed, To: engine.InstanceFailed, Time: body.CreateTime}, committed)
 }
 
 // DefinitionUpdate is a committed change of a workflow's definition, properties or active version. Which members are

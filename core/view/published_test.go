@@ -20,14 +20,14 @@ func TestChangesOfACommit(t *testing.T) {
 	busy := &engine.Attempt{StepID: "hello", AttemptID: 2, UUID: "s2", StepInstanceID: 3, Changes: []engine.StatusChange{
 		{From: engine.StepNotCreated, To: engine.StepCreated, Time: 101}, {From: engine.StepCreated, To: engine.StepSkipped, Time: 130}}}
 
-	list := AllChanges(120).Events(st.Body, &st.Run, []*engine.Attempt{quiet, busy})
+	list := AllChanges().Events(st.Body, &st.Run, []*engine.Attempt{quiet, busy})
 	run := `{"workflow_id":"demo.daily","workflow_instance_id":18,"workflow_run_id":1,"workflow_uuid":"wu","correlation_id":"demo.daily:18:1","depth":1,"workflow_name":"demo.daily",`
 	want := []string{
-		run + `"old_status":"CREATED","new_status":"IN_PROGRESS","event_time":100,"cluster_name":"c","sync_time":120,"send_time":125,"type":"WORKFLOW_INSTANCE_STATUS_CHANGE_EVENT"}`,
+		run + `"old_status":"CREATED","new_status":"IN_PROGRESS","event_time":100,"cluster_name":"c","sync_time":100,"send_time":125,"type":"WORKFLOW_INSTANCE_STATUS_CHANGE_EVENT"}`,
 		`{"workflow_id":"demo.daily","workflow_instance_id":18,"workflow_run_id":1,"step_id":"hello","step_attempt_id":2,"workflow_uuid":"wu","step_uuid":"s2","correlation_id":"demo.daily:18:1",` +
 			`"step_instance_id":3,"status_change_records":[{"old_status":"NOT_CREATED","new_status":"CREATED","event_time":101},{"old_status":"CREATED","new_status":"SKIPPED","event_time":130}],` +
 			`"cluster_name":"c","sync_time":130,"send_time":130,"type":"STEP_INSTANCE_STATUS_CHANGE_EVENT"}`,
-		run + `"old_status":"IN_PROGRESS","new_status":"SUCCEEDED","event_time":105,"cluster_name":"c","sync_time":120,"send_time":125,"type":"WORKFLOW_INSTANCE_STATUS_CHANGE_EVENT"}`,
+		run + `"old_status":"IN_PROGRESS","new_status":"SUCCEEDED","event_time":105,"cluster_name":"c","sync_time":105,"send_time":125,"type":"WORKFLOW_INSTANCE_STATUS_CHANGE_EVENT"}`,
 	}
 	if len(list) != len(want) {
 		t.Fatalf("%d events: %+v", len(list), list)
@@ -40,11 +40,11 @@ func TestChangesOfACommit(t *testing.T) {
 	}
 
 	// P35: the end of a run is told after permits, lane and parent are done, by a call of its own.
-	early := Changes{Steps: true, Begin: true, Committed: 120}.Events(st.Body, &st.Run, []*engine.Attempt{busy})
+	early := Changes{Steps: true, Begin: true}.Events(st.Body, &st.Run, []*engine.Attempt{busy})
 	if len(early) != 2 {
 		t.Errorf("without the end: %d events", len(early))
 	}
-	late := Changes{End: true, Committed: 120}.Events(st.Body, &st.Run, []*engine.Attempt{busy})
+	late := Changes{End: true}.Events(st.Body, &st.Run, []*engine.Attempt{busy})
 	if len(late) != 1 || late[0].(events.WorkflowStatusChange).NewStatus != "SUCCEEDED" {
 		t.Errorf("the end alone: %+v", late)
 	}
@@ -82,7 +82,7 @@ func TestRecordsFormAChain(t *testing.T) {
 				run.Changes = append(run.Changes, engine.InstanceChange{From: run.Status, To: to, Time: now})
 				run.Status = to
 			}
-			list := AllChanges(now-rapid.Int64Range(0, 3).Draw(t, "clock behind")).Events(body, &run, changed)
+			list := AllChanges().Events(body, &run, changed)
 			for _, a := range attempts { // committed
 				a.Changes = nil
 			}
@@ -127,14 +127,6 @@ func TestRecordsFormAChain(t *testing.T) {
 			t.Fatalf("run is %v, published %s", run.Status, runStatus)
 		}
 	})
-}
-
-func TestFailedStartEvent(t *testing.T) { // engine-json-and-events.md 9
-	body := &engine.Body{WorkflowID: "w", InstanceID: 1, RunID: 1, CreateTime: 50}
-	e := FailedStart(body, 60)
-	if w := e.(events.WorkflowStatusChange); w.OldStatus != "FAILED" || w.NewStatus != "FAILED" || w.EventTime != 50 || w.SyncTime != 60 {
-		t.Errorf("%+v", w)
-	}
 }
 
 func TestDefinitionUpdate(t *testing.T) { // engine-json-and-events.md 9: selection order
