@@ -45,26 +45,38 @@ func nullMember(v sel.Value) (key string, found bool) {
 	return "", false
 }
 
-// castLiteral is the literal in another type (parameters.md 5.2).
+// castLiteral is the literal in another type, by way of the value that it has in its own one: decimals become doubles,
+// which lose their scale (parameters.md 5.2).
 func castLiteral(l *Literal, from, to Type) (*Literal, bool) {
 	switch {
+	case from == sel.ParamDouble && to == sel.ParamDouble:
+		return throughDouble(l.Decimals[0])
 	case from == sel.ParamDouble && to == sel.ParamString:
-		return &Literal{V: sel.String(l.Decimals[0].String())}, true
+		return &Literal{V: sel.String(sel.DoubleText(float(l.Decimals[0])))}, true
 	case from == sel.ParamDoubleArray && to == sel.ParamStringArray:
 		texts := make([]string, len(l.Decimals))
 		for i, d := range l.Decimals {
-			texts[i] = d.String()
+			texts[i] = sel.DoubleText(float(d))
 		}
-		return &Literal{V: sel.Strings(texts)}, !l.NullDecimal
+		return &Literal{V: sel.Strings(texts)}, l.NullDecimals == nil
 	case to == sel.ParamDouble && (from == sel.ParamLong || from == sel.ParamString):
 		d, ok := wire.ParseDecimal(l.V.Text())
-		return &Literal{Decimals: []wire.Decimal{d}}, ok
+		if !ok {
+			return nil, false
+		}
+		return throughDouble(d)
 	case from == sel.ParamDouble || from == sel.ParamDoubleArray || from == sel.ParamMap || from == sel.ParamStringMap,
 		to == sel.ParamDouble, to == sel.ParamDoubleArray, to == sel.ParamMap, to == sel.ParamStringMap:
 		return nil, false
 	}
 	v, _, err := sel.Convert("", to, l.V)
 	return &Literal{V: v}, err == nil
+}
+
+// throughDouble is the literal of the double nearest to a decimal: its scale is lost. false: the double is infinite.
+func throughDouble(d wire.Decimal) (*Literal, bool) {
+	d, ok := decimal(float(d))
+	return &Literal{Decimals: []wire.Decimal{d}}, ok
 }
 
 // float is the double nearest to the decimal.

@@ -37,6 +37,7 @@ func TestDefinitionJSON(t *testing.T) {
 		`{"type":"STRING_ARRAY","value":["x",2,null]}`:       `{"value":["x","2",null],"type":"STRING_ARRAY"}`,
 		`{"type":"LONG_ARRAY","value":["2",2.7,null]}`:       `{"value":[2,2,0],"type":"LONG_ARRAY"}`,
 		`{"type":"DOUBLE_ARRAY","value":["3",2.50]}`:         `{"value":[3,2.50],"type":"DOUBLE_ARRAY"}`,
+		`{"type":"DOUBLE_ARRAY","value":[1,null]}`:           `{"value":[1,null],"type":"DOUBLE_ARRAY"}`,
 		`{"type":"BOOLEAN_ARRAY","value":["false",1]}`:       `{"value":[false,true],"type":"BOOLEAN_ARRAY"}`,
 		`{"type":"MAP","value":{"a":{"type":"LONG"}}}`:       `{"value":{"a":{"type":"LONG"}},"type":"MAP"}`,
 		`{"mode":"constant","type":"LONG","expression":"1"}`: `{"expression":"1","type":"LONG","mode":"CONSTANT"}`,

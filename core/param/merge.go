@@ -1,6 +1,8 @@
 package param
 
 import (
+	"slices"
+
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/sel"
 )
@@ -172,7 +174,7 @@ func (l Layer) value(name string, out, p, b *Definition, parent Mode) error {
 		out.Value = &Literal{Members: members}
 		return nil
 	}
-	if b == nil || b.Type == p.Type {
+	if b == nil || b.Type == p.Type && (p.Type != sel.ParamDouble || p.Value == nil || p.Value.equal(b.Value)) {
 		return nil
 	}
 	out.Type = b.Type
@@ -216,7 +218,7 @@ func (l *Literal) equal(m *Literal) bool {
 	if l == m {
 		return true
 	}
-	if l == nil || m == nil || len(l.Decimals) != len(m.Decimals) || l.NullDecimal != m.NullDecimal ||
+	if l == nil || m == nil || len(l.Decimals) != len(m.Decimals) || !slices.Equal(l.NullDecimals, m.NullDecimals) ||
 		(l.Members == nil) != (m.Members == nil) || l.Members.Len() != m.Members.Len() {
 		return false
 	}

@@ -115,7 +115,7 @@ func TestCasts(t *testing.T) {
 	values := map[Type]string{"STRING": `"x"`, "LONG": `7`, "DOUBLE": `2.50`, "BOOLEAN": `true`, "STRING_ARRAY": `["a"]`, "LONG_ARRAY": `[1]`,
 		"DOUBLE_ARRAY": `[1.0]`, "BOOLEAN_ARRAY": `[true]`}
 	allowed := map[string]string{
-		"LONG>STRING": `"7"`, "DOUBLE>STRING": `"2.50"`, "BOOLEAN>STRING": `"true"`, "LONG>DOUBLE": `7`,
+		"LONG>STRING": `"7"`, "DOUBLE>STRING": `"2.5"`, "BOOLEAN>STRING": `"true"`, "LONG>DOUBLE": `7.0`,
 		"LONG_ARRAY>STRING_ARRAY": `["1"]`, "DOUBLE_ARRAY>STRING_ARRAY": `["1.0"]`, "BOOLEAN_ARRAY>STRING_ARRAY": `["true"]`,
 	}
 	for from, v := range values {
@@ -138,6 +138,29 @@ func TestCasts(t *testing.T) {
 		if _, err := Merge(single(readDef(t, `{"type":"`+string(to)+`","expression":"x"}`)), single(String(text)), Layer{Source: SourceLaunch}); err != nil {
 			t.Errorf("%s to %s: %v", text, to, err)
 		}
+	}
+}
+
+// A literal that is cast, and a DOUBLE that changes, is a double on the way.
+func TestCastsOfDoubles(t *testing.T) {
+	for _, c := range []struct{ base, over, want string }{
+		{`"type":"DOUBLE","value":1`, `"type":"DOUBLE","value":2.500`, `2.5`},
+		{`"type":"DOUBLE","value":2.500`, `"type":"DOUBLE","value":2.500`, `2.500`},
+		{`"type":"DOUBLE","value":1`, `"type":"DOUBLE","value":5`, `5.0`},
+		{`"type":"DOUBLE","expression":"1.0"`, `"type":"DOUBLE","value":5`, `5.0`},
+		{`"type":"DOUBLE","value":1`, `"type":"STRING","value":"1e10"`, `1.0E+10`},
+		{`"type":"DOUBLE","value":1`, `"type":"LONG","value":9007199254740993`, `9007199254740992`},
+		{`"type":"STRING","value":"x"`, `"type":"DOUBLE","value":5`, `"5.0"`},
+		{`"type":"STRING_ARRAY","value":[]`, `"type":"DOUBLE_ARRAY","value":[1,2.50]`, `["1.0","2.5"]`},
+		{`"type":"DOUBLE_ARRAY","value":[]`, `"type":"DOUBLE_ARRAY","value":[1,2.50]`, `[1,2.50]`},
+	} {
+		got, err := Merge(single(readDef(t, `{`+c.base+`}`)), single(readDef(t, `{`+c.over+`}`)), Layer{Source: SourceLaunch})
+		if err != nil || !strings.HasPrefix(definitionJSON(got), `{"p":{"value":`+c.want+`,"type":`) {
+			t.Errorf("%s over %s: got %s, %v, want %s", c.over, c.base, definitionJSON(got), err, c.want)
+		}
+	}
+	if _, err := Merge(single(readDef(t, `{"type":"DOUBLE","value":1}`)), single(readDef(t, `{"type":"DOUBLE","value":1e400}`)), Layer{Source: SourceLaunch}); err == nil {
+		t.Error("a double beyond the range was taken")
 	}
 }
 

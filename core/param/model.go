@@ -139,8 +139,9 @@ type Literal struct {
 	V sel.Value
 	// Decimals are the exact numbers of a DOUBLE (one) and a DOUBLE_ARRAY.
 	Decimals []wire.Decimal
-	// NullDecimal says that an element of a DOUBLE_ARRAY was null: it cannot be evaluated.
-	NullDecimal bool
+	// NullDecimals says which elements of a DOUBLE_ARRAY were null, nil when none was: such an array is kept, and cannot
+	// be evaluated.
+	NullDecimals []bool
 	// Members are those of a MAP.
 	Members *Definitions
 }

@@ -136,7 +136,10 @@ func readLiteral(n wire.Node, t Type) *Literal {
 		for i, e := range list {
 			d, ok := e.DecimalOpt()
 			if !ok {
-				l.NullDecimal, d = true, wire.Decimal{Digits: "0"}
+				if l.NullDecimals == nil {
+					l.NullDecimals = make([]bool, len(list))
+				}
+				l.NullDecimals[i], d = true, wire.Decimal{Digits: "0"}
 			}
 			l.Decimals[i] = d
 		}

@@ -251,7 +251,7 @@ func (s *Scope) raw(ctx context.Context, name string, d *Definition) (sel.Value,
 	case sel.ParamDouble:
 		return sel.Double(float(d.Value.Decimals[0])), nil
 	case sel.ParamDoubleArray:
-		if d.Value.NullDecimal {
+		if d.Value.NullDecimals != nil {
 			return sel.Value{}, fault.New(fault.BadRequest, "Param [%s] has a null element", name)
 		}
 		doubles := make([]float64, len(d.Value.Decimals))

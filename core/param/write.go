@@ -104,6 +104,10 @@ func (v typed) AppendJSON(b []byte) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
+			if v.l.NullDecimals != nil && v.l.NullDecimals[i] {
+				b = append(b, "null"...)
+				continue
+			}
 			b = d.Append(b)
 		}
 		return append(b, ']')
