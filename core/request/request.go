@@ -3,7 +3,6 @@
 package request
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,45 +57,13 @@ func requestTime(o *wire.Object, now int64) int64 {
 	return o.Long("request_time")
 }
 
-// reservedRunParams are the names that run params may not have (parameters.md 6.7).
-var reservedRunParams = []string{
-	"maestro", "Maestro", "MAESTRO", "scheduler", "Scheduler", "SCHEDULER", "util", "Util", "UTIL", "params", "Params", "PARAMS", "AUTH_BLOB", "AUTH_DATA",
-	"AUTH_ACTING_ON_BEHALF_OF_BLOB", "AUTH_TRIGGERING_ON_BEHALF_OF_BLOB", "AUTHORIZED_MANAGERS",
-}
-
-// maxRunParams is how many params a request may carry.
-const maxRunParams = 128
-
-// checkRunParams applies the rules for params of requests; problems are listed together.
+// checkRunParams applies the rules for params of requests (parameters.md 17); problems are listed together.
 func checkRunParams(field string, defs *param.Definitions) []string {
 	var wrong []string
-	if defs.Len() > maxRunParams {
-		wrong = append(wrong, fmt.Sprintf("%s contain the number of params [%d] more than param size limit [%d]", field, defs.Len(), maxRunParams))
+	for _, text := range param.CheckRunParams(defs) {
+		wrong = append(wrong, field+" "+text)
 	}
-	for name, d := range defs.All() {
-		if slices.Contains(reservedRunParams, name) {
-			wrong = append(wrong, fmt.Sprintf("%s contain a reserved param name [%s]", field, name))
-		}
-		if d.NamesSource() {
-			wrong = append(wrong, fmt.Sprintf("%s[%s].source must not be set by a caller", field, name))
-		}
-		wrong = append(wrong, checkRunParam(fmt.Sprintf("%s[%s]", field, name), name, d)...)
-	}
-	return wrong
-}
-
-func checkRunParam(field, name string, d *param.Definition) []string {
-	var wrong []string
-	if msg := definition.CheckReference(name); msg != "" {
-		wrong = append(wrong, field+" "+msg)
-	}
-	wrong = append(wrong, checkTags(field+".tags", d.Tags)...)
-	if d.Value != nil {
-		for member, m := range d.Value.Members.All() {
-			wrong = append(wrong, checkRunParam(field+"["+member+"]", member, m)...)
-		}
-	}
-	return wrong
+	return append(wrong, definition.CheckParams(field, defs)...)
 }
 
 func checkTags(field string, tags param.Tags) []string {
@@ -106,8 +73,8 @@ func checkTags(field string, tags param.Tags) []string {
 			wrong = append(wrong, field+" "+msg)
 		}
 	}
-	if dup := tags.DuplicateName(); dup != "" {
-		wrong = append(wrong, fmt.Sprintf("%s contain a duplicate tag name [%s]", field, dup))
+	if tags.DuplicateName() != "" {
+		wrong = append(wrong, field+" [tag list definition] cannot contain duplicate tag names")
 	}
 	return wrong
 }

@@ -29,6 +29,27 @@ func TestStartArtifacts(t *testing.T) { // api.md 8.1: the type DEFAULT is the o
 	}
 }
 
+func TestStartRefusesRunParams(t *testing.T) { // parameters.md 17
+	for run, want := range map[string]string{
+		`{"Util":{"type":"LONG","value":1}}`:                                       "runParams [param definition] cannot use any of reserved param names - rejected value is [Util]",
+		`{"p":{"type":"LONG","value":1,"source":"LAUNCH"}}`:                        "runParams [param definition] users cannot set param source for a param: p",
+		`{"1p":{"type":"LONG","value":1}}`:                                         "runParams[1p].name [maestro id or name reference] does not follow the regex rule",
+		`{"m":{"type":"MAP","value":{"a__b":{"type":"LONG","value":1}}}}`:          "runParams[m].value[a__b].name [maestro id or name reference] cannot contain the step param separator '__'",
+		`{"p":{"type":"LONG","value":1,"tags":["a","a"]}}`:                         "runParams[p].tags [tag list definition] cannot contain duplicate tag names",
+		`{"m":{"type":"MAP","value":{"x":{"type":"LONG","value":1,"tags":[""]}}}}`: "runParams[m].value[x].tags[0].name [maestro name] cannot be null or empty or blank spaces",
+	} {
+		_, err := Start(start(`"run_params":`+run), 1)
+		if f := fault.Of(err); f == nil || len(f.Errors) != 1 || !strings.HasPrefix(f.Errors[0], want) {
+			t.Errorf("%s: got %v, want %q", run, f, want)
+		}
+	}
+	// Everything that is wrong is told.
+	_, err := Start(start(`"runtime_tags":["x","x"],"run_params":{"util":{"type":"LONG","value":1},"1":{"type":"LONG","value":1}}`), 1)
+	if f := fault.Of(err); f == nil || len(f.Errors) != 3 {
+		t.Errorf("got %v", f)
+	}
+}
+
 func TestStartRefusesSources(t *testing.T) {
 	for _, source := range []string{"LAUNCH", "launch", "ci"} {
 		_, err := Start(start(`"run_params":{"p":{"type":"LONG","value":1,"source":"`+source+`"}}`), 1)
