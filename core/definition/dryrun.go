@@ -218,14 +218,18 @@ func PushFailure(workflowID string, err error) error {
 		return err
 	}
 	return fault.New(fault.BadRequest, "BAD_REQUEST - Exception during dry run validation for workflow %s Error=[%s]", workflowID, f.Message).
-		With(fmt.Sprintf("DryRunError: %s", f.Message))
+		With(fmt.Sprintf("DryRunError: %s", f.Message)).With(f.Errors...)
 }
 
-// ValidationFailure is the answer to a validation whose dry run failed: a fixed message and the cause.
+// ValidationFailure is the answer to a validation whose dry run failed: a fixed message and one entry, the root cause.
 func ValidationFailure(err error) error {
 	f := fault.Of(err)
 	if f.Code != fault.BadRequest {
 		return err
 	}
-	return fault.New(fault.BadRequest, "Invalid workflow create request").With(f.Message)
+	cause := f.Message
+	if n := len(f.Errors); n > 0 {
+		cause = f.Errors[n-1]
+	}
+	return fault.New(fault.BadRequest, "Invalid workflow create request").With(cause)
 }

@@ -121,6 +121,13 @@ func TestDryRunAnswers(t *testing.T) { // workflow-definition.md 10.1
 	if f := fault.Of(ValidationFailure(bad)); f.Message != "Invalid workflow create request" || len(f.Errors) != 1 || f.Errors[0] != "x is missing" {
 		t.Errorf("validation: got %+v", f)
 	}
+	nested := bad.With("line 1, column 1: y is null")
+	if f := fault.Of(PushFailure("w", nested)); len(f.Errors) != 2 || f.Errors[1] != "line 1, column 1: y is null" {
+		t.Errorf("push: got %q", f.Errors)
+	}
+	if f := fault.Of(ValidationFailure(nested)); len(f.Errors) != 1 || f.Errors[0] != "line 1, column 1: y is null" {
+		t.Errorf("validation: got %q", f.Errors)
+	}
 	away := errors.New("store is away")
 	if PushFailure("w", away) != away || ValidationFailure(away) != away {
 		t.Error("other errors stay as they are")
