@@ -293,15 +293,17 @@ func (c *call) activate() (answer, error) {
 	wf := c.PathValue("workflowId")
 	var activation definition.Activation
 	_, err := c.change(func(ctl *app.Ctl) (*definition.Change, error) {
+		if ctl.Control == nil {
+			_, _, err := definition.ApplyActivate(nil, wf, 0, nil, c.caller(), 0)
+			return nil, err
+		}
 		n, err := definition.ResolveVersion(ctl.Control, wf, c.PathValue("version"))
 		if err != nil {
 			return nil, err
 		}
-		var v *definition.Version
-		if ctl.Control != nil {
-			if v, err = c.api.app.Version(c.Context(), ctl.Control, n); err != nil {
-				return nil, err
-			}
+		v, err := c.api.app.Version(c.Context(), ctl.Control, n)
+		if err != nil {
+			return nil, err
 		}
 		change, act, err := definition.ApplyActivate(ctl.Control, wf, n, v, c.caller(), c.api.app.ChangeTime(ctl))
 		activation = act

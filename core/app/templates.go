@@ -68,6 +68,9 @@ func (a *App) Templates(ctx context.Context, version string) ([]*template.Templa
 // DeleteTemplate removes a version of a template, or with nil all of them, and returns how many there were.
 func (a *App) DeleteTemplate(ctx context.Context, jobType string, version *string) (int, error) {
 	versions := []string{}
+	if version != nil && *version == "" {
+		return 0, nil // no template has an empty version, and the store no empty key
+	}
 	if version != nil {
 		it, err := a.get(ctx, store.TemplateKey(jobType, *version))
 		if err != nil {
