@@ -42,4 +42,8 @@ bench:
 conformance:
 	$(GO) run ./test/conformance/cmd/play --summary
 
-.PHONY: help run test lint race sim bench conformance
+## sdk: the Python client of Maestro's users, unchanged, against this server
+sdk:
+	test/peers/sdk.sh
+
+.PHONY: help run test lint race sim bench conformance sdk
