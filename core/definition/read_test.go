@@ -3,7 +3,6 @@ package definition
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -316,38 +315,4 @@ func FuzzReadCreate(f *testing.F) {
 			t.Errorf("%q, then %q", out, second)
 		}
 	})
-}
-
-// largest is a definition of 300 steps that fills the limit of a request.
-func largest() []byte {
-	var b bytes.Buffer
-	b.WriteString(`{"properties":{"owner":"a"},"workflow":{"id":"w","steps":[`)
-	for i := range 300 {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		next := ""
-		if i < 299 {
-			next = fmt.Sprintf(`"s%d":"rows > %d"`, i+1, i)
-		}
-		fmt.Fprintf(&b, `{"step":{"id":"s%d","type":"Kubernetes","timeout":"2 hours","retry_policy":{"error_retry_limit":3,"backoff":{"type":"FIXED_BACKOFF"}},"tags":["a","b"],"params":{"kubernetes":{"value":{"image":{"value":"example/image:%d","type":"STRING"},"args":{"value":["--a","%s","$x"],"type":"STRING_ARRAY"},"env":{"value":{"A":"b","C":"d"},"type":"STRING_MAP"}},"type":"MAP"},"rows":{"value":%d,"type":"LONG"}},"transition":{"successors":{%s}}}}`,
-			i, i, strings.Repeat("x", 400), i, next)
-	}
-	b.WriteString(`]}}`)
-	return b.Bytes()
-}
-
-func BenchmarkReadAndValidateLargest(b *testing.B) {
-	body := largest()
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		r, err := ReadCreate(body)
-		if err == nil {
-			err = r.Validate(now)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -459,27 +459,63 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkSteps assembles and evaluates the params of 300 steps, each of which reads the one before.
+// BenchmarkSteps assembles and evaluates the params of steps, each of which reads the one before. The cost of a step is
+// that of its own params, however many steps there are.
 func BenchmarkSteps(b *testing.B) {
 	defaults, workflow := standard(b), start(b, worked, `{}`)
 	defs := readDefs(b, `{"rows":{"type":"LONG","expression":"before__rows + 1"},"msg":{"type":"STRING","value":"t_${region}_$rows"},"flag":{"type":"BOOLEAN","value":true}}`)
 	env := testEnv(1, 1)
-	b.ReportAllocs()
-	for b.Loop() {
-		out := &world{steps: map[string]*StepRecord{"before": record(b, "SUCCEEDED", 1, `{"rows":{"type":"LONG","value":0}}`)}}
-		for i := range 300 {
-			p, err := AssembleStep(Assembly{Defaults: defaults, StepType: "NOOP", Defined: defs})
-			if err != nil {
-				b.Fatal(err)
+	for _, n := range []int{100, 300, 900} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				out := &world{steps: map[string]*StepRecord{"before": record(b, "SUCCEEDED", 1, `{"rows":{"type":"LONG","value":0}}`)}}
+				for i := range n {
+					p, err := AssembleStep(Assembly{Defaults: defaults, StepType: "NOOP", Defined: defs})
+					if err != nil {
+						b.Fatal(err)
+					}
+					s := Scope{Env: env, Workflow: workflow, Step: &Step{ID: "s", InstanceID: int64(i)}, Own: p, Outside: out, Functions: true}
+					if err := s.EvaluateAll(context.Background()); err != nil {
+						b.Fatal(err)
+					}
+					if _, err := s.Condition(context.Background(), "next", "rows >= 0"); err != nil {
+						b.Fatal(err)
+					}
+					out.steps["before"] = &StepRecord{Params: p}
+				}
 			}
-			s := Scope{Env: env, Workflow: workflow, Step: &Step{ID: "s", InstanceID: int64(i)}, Own: p, Outside: out, Functions: true}
-			if err := s.EvaluateAll(context.Background()); err != nil {
-				b.Fatal(err)
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/step")
+		})
+	}
+}
+
+// BenchmarkWorkflowParams evaluates params of a workflow, each of which needs the next: the deepest chain there can be.
+func BenchmarkWorkflowParams(b *testing.B) {
+	defaults := standard(b)
+	for _, n := range []int{100, 300, 900} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			defs := &Definitions{}
+			for i := range n {
+				expr := fmt.Sprintf("p%d + 1", i+1)
+				defs.Set(fmt.Sprintf("p%d", i), &Definition{Type: "LONG", Expression: &expr})
 			}
-			if _, err := s.Condition(context.Background(), "next", "rows >= 0"); err != nil {
-				b.Fatal(err)
+			defs.Set(fmt.Sprintf("p%d", n), Long(0))
+			b.ReportAllocs()
+			for b.Loop() {
+				p, err := MergeStart(defaults, defs, nil, "MANUAL")
+				if err != nil {
+					b.Fatal(err)
+				}
+				s := Scope{Env: testEnv(0, 0), Own: p}
+				if err := s.EvaluateAll(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				if got := p.Get("p0").Result.AsLong(); got != int64(n) {
+					b.Fatalf("got %d", got)
+				}
 			}
-			out.steps["before"] = &StepRecord{Params: p}
-		}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/param")
+		})
 	}
 }
