@@ -257,7 +257,7 @@ func (a *App) arrivals(ctx context.Context, workflow string, l *lane.Lane, batch
 			continue
 		}
 		if o, ok := orderOfStart(l, b.arrival.UUID); ok {
-			b.result = lane.Result{Entry: o.Entry, Rejected: o.Target == lane.Reject}
+			b.result = lane.Result{Entry: o.Entry, Rejected: o.Target == lane.Reject, By: o.By}
 			continue
 		}
 		if seen[b.arrival.UUID] != nil {

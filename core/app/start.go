@@ -238,7 +238,7 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*S
 func (a *App) createRestarted(ctx context.Context, workflow string, r lane.Result, uuid string) error {
 	o := lane.Order{Entry: r.Entry, UUID: uuid, Target: lane.Queue}
 	if r.Rejected {
-		o.Target = lane.Reject
+		o.Target, o.By = lane.Reject, r.By
 	}
 	_, err := a.carryOut(ctx, workflow, o)
 	return err

@@ -53,7 +53,10 @@ func ApplyAway(st *State, a Away, now int64) (changed bool, action *Action) {
 	case AwayRejected:
 		at = st.Body.CreateTime
 		line.Timestamp = at
-		line.Message = fmt.Sprintf("not started: run strategy FIRST_ONLY finds instance %d not terminal", a.By)
+		line.Message = "not started: run strategy FIRST_ONLY finds another instance not terminal"
+		if a.By != 0 {
+			line.Message = fmt.Sprintf("not started: run strategy FIRST_ONLY finds instance %d not terminal", a.By)
+		}
 		r.StartTime = at
 	case AwayReplaced, AwayHalted:
 		line.Message = fmt.Sprintf("stopped in the queue: instance %d was started under run strategy LAST_ONLY", a.By)
@@ -73,6 +76,7 @@ func ApplyAway(st *State, a Away, now int64) (changed bool, action *Action) {
 	case AwayFailed:
 		// A quirk that clients see: the published change is from FAILED to FAILED, at the creation.
 		from, to = InstanceFailed, InstanceFailed
+		line.Timestamp = st.Body.CreateTime
 		line.Message = "started, but the parameters could not be evaluated"
 	default:
 		return false, nil

@@ -143,7 +143,9 @@ type Result struct {
 	Entry
 	// Status is CREATED or STOPPED.
 	Rejected bool
-	Err      error
+	// By is the instance that a rejected one found not terminal; 0 when that is not known any more.
+	By  int64
+	Err error
 }
 
 // Outcome is what a decision gives besides the new state.
@@ -249,8 +251,9 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 	switch in.Strategy.Rule {
 	case FirstOnly:
 		if nonTerminal > 0 {
-			l.order(Order{Entry: e, Target: Reject, UUID: a.UUID, By: l.oldest().Instance}, in.Now)
-			return Result{Entry: e, Rejected: true}
+			by := l.oldest().Instance
+			l.order(Order{Entry: e, Target: Reject, UUID: a.UUID, By: by}, in.Now)
+			return Result{Entry: e, Rejected: true, By: by}
 		}
 	case LastOnly, SerialLatestOnly:
 		target := Drop
