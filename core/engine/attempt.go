@@ -458,7 +458,7 @@ func (d *decider) foldResult(r Result) error {
 		a.Output = r.Output
 	}
 	if a.Status == StepStarting && (r.Running || r.State == step.Continue || r.State == step.Done) {
-		at := r.ExecuteTime
+		at := r.RunningSince
 		if at <= 0 {
 			at = d.now
 		}

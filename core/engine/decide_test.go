@@ -116,8 +116,9 @@ func TestExecuteTimeIsThatOfTheOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	env.now += 6000
-	a := st.Steps[0].Latest
-	if _, err := Decide(st, []Input{Result{StepUUID: a.UUID, Result: doneResult, ExecuteTime: scriptEpoch + 200}}, env); err != nil {
+	a, result := st.Steps[0].Latest, doneResult
+	result.RunningSince = scriptEpoch + 200
+	if _, err := Decide(st, []Input{Result{StepUUID: a.UUID, Result: result}}, env); err != nil {
 		t.Fatal(err)
 	}
 	if a.Times.Execute != scriptEpoch+200 || a.Times.End != scriptEpoch+6000 {

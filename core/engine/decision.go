@@ -25,8 +25,6 @@ type Tick struct{}
 type Result struct {
 	StepUUID string
 	step.Result
-	// ExecuteTime is when the attempt's work began outside; 0: now. It is kept between STARTING and now.
-	ExecuteTime int64
 }
 
 // Action is what a user wants to be done. The answer is in Decision.Answers.

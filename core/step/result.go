@@ -20,11 +20,12 @@ type resultJSON struct {
 	Timeline       []timeline.Event `json:"timeline,omitempty"`
 	Output         *Output          `json:"output,omitempty"`
 	NextPollMillis int64            `json:"next_poll_millis,omitempty"`
+	RunningSince   int64            `json:"running_since,omitempty"`
 }
 
 // MarshalJSON writes the result with its format number.
 func (r Result) MarshalJSON() ([]byte, error) {
-	return json.Marshal(resultJSON{resultFormat, r.State, r.Running, r.Artifacts, r.Timeline, r.Output, r.NextPollMillis})
+	return json.Marshal(resultJSON{resultFormat, r.State, r.Running, r.Artifacts, r.Timeline, r.Output, r.NextPollMillis, r.RunningSince})
 }
 
 // UnmarshalJSON reads every format up to the present one; a newer one is pack.ErrNewer.
@@ -48,6 +49,6 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 	if v.State == 0 {
 		return errors.New("result: state: must not be absent")
 	}
-	*r = Result{v.State, v.Running, v.Artifacts, v.Timeline, v.Output, v.NextPollMillis}
+	*r = Result{v.State, v.Running, v.Artifacts, v.Timeline, v.Output, v.NextPollMillis, v.RunningSince}
 	return nil
 }

@@ -134,6 +134,9 @@ type Result struct {
 	Output    *Output          // output data to save; nil if there is none
 	// NextPollMillis is how long to wait before the next Poll, a hint; 0 leaves it to the engine.
 	NextPollMillis int64
+	// RunningSince is when the work began, epoch milliseconds, where Running tells of it for the first time; 0: now. The
+	// engine keeps it between STARTING and the time of its decision.
+	RunningSince int64
 }
 
 // launchPollMillis is when an attempt is looked at again whose start was accepted and whose first poll brought nothing.
@@ -147,7 +150,7 @@ func Launch(ctx context.Context, runtime Runtime, call Call) (Result, error) {
 		return Result{}, err
 	}
 	if started.State == Continue {
-		started.Running = true
+		started.Running, started.RunningSince = true, call.Now
 	}
 	if started.State != Done {
 		return started, nil
@@ -156,10 +159,10 @@ func Launch(ctx context.Context, runtime Runtime, call Call) (Result, error) {
 	polled, err := runtime.Poll(ctx, call)
 	if err != nil {
 		// The start is a fact, and what it brought must be kept: only the poll is repeated.
-		started.State, started.Running, started.NextPollMillis = Continue, true, launchPollMillis
+		started.State, started.Running, started.RunningSince, started.NextPollMillis = Continue, true, call.Now, launchPollMillis
 		return started, nil
 	}
-	polled.Running = true
+	polled.Running, polled.RunningSince = true, call.Now
 	polled.Artifacts = started.Artifacts.Merged(polled.Artifacts)
 	polled.Timeline = slices.Concat(started.Timeline, polled.Timeline)
 	if polled.Output == nil {

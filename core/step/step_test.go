@@ -171,21 +171,21 @@ func TestLaunch(t *testing.T) {
 		wantErr bool
 		polls   int
 	}{
-		"running":          {scripted{start: Result{State: Continue, Artifacts: job}}, Result{State: Continue, Running: true, Artifacts: job}, false, 0},
+		"running":          {scripted{start: Result{State: Continue, Artifacts: job}}, Result{State: Continue, Running: true, RunningSince: 7, Artifacts: job}, false, 0},
 		"refused at start": {scripted{start: Result{State: UserError}}, Result{State: UserError}, false, 0},
 		"start repeated":   {scripted{startErr: lost}, Result{}, true, 0},
 		"done at once": {
 			scripted{start: Result{State: Done, Artifacts: job, Timeline: []timeline.Event{timeline.Line(1, "a")}}, poll: Result{State: Done, Artifacts: Artifacts{{"job", []byte(`{"x":2}`)}}, Timeline: []timeline.Event{timeline.Line(2, "b")}}},
-			Result{State: Done, Running: true, Artifacts: Artifacts{{"job", []byte(`{"id":1,"x":2}`)}}, Timeline: []timeline.Event{timeline.Line(1, "a"), timeline.Line(2, "b")}}, false, 1,
+			Result{State: Done, Running: true, RunningSince: 7, Artifacts: Artifacts{{"job", []byte(`{"id":1,"x":2}`)}}, Timeline: []timeline.Event{timeline.Line(1, "a"), timeline.Line(2, "b")}}, false, 1,
 		},
-		"failed after the start": {scripted{start: Result{State: Done}, poll: Result{State: FatalError}}, Result{State: FatalError, Running: true}, false, 1},
+		"failed after the start": {scripted{start: Result{State: Done}, poll: Result{State: FatalError}}, Result{State: FatalError, Running: true, RunningSince: 7}, false, 1},
 		"first poll lost": {
 			scripted{start: Result{State: Done, Artifacts: job}, pollErr: lost},
-			Result{State: Continue, Running: true, Artifacts: job, NextPollMillis: launchPollMillis}, false, 1,
+			Result{State: Continue, Running: true, RunningSince: 7, Artifacts: job, NextPollMillis: launchPollMillis}, false, 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := Launch(t.Context(), &c.rt, Call{})
+			got, err := Launch(t.Context(), &c.rt, Call{Now: 7})
 			if (err != nil) != c.wantErr {
 				t.Fatalf("error: %v", err)
 			}
