@@ -19,8 +19,9 @@ type runEnv struct {
 	at  int64
 	ctl *Ctl
 
-	// Requests for permits are answered with Waiting at first and noted; load makes all of them in one write.
-	requests map[string]permit.Request
+	// Requests for permits are answered with Waiting at first and noted; load makes all of them in one write, in the order
+	// in which the steps asked: of those that wait since the same moment the first one created is served first.
+	requests []permit.Request
 	grants   map[string]engine.Grant
 	permits  map[string]*permit.Head
 
@@ -44,7 +45,7 @@ func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, 
 	}
 	e := &runEnv{
 		a: a, v: v, at: max(now, v.body.CreateTime), ctl: ctl,
-		requests: map[string]permit.Request{}, grants: map[string]engine.Grant{}, permits: map[string]*permit.Head{},
+		grants: map[string]engine.Grant{}, permits: map[string]*permit.Head{},
 		earlier: map[string]*engine.Attempt{}, outside: newOutside(), pending: map[engine.Key]bool{}, lacking: map[string]bool{},
 	}
 	if before != nil {
@@ -82,9 +83,11 @@ func (e *runEnv) Acquire(stepUUID string, tags []engine.PermitTag) (engine.Grant
 	if g, ok := e.grants[stepUUID]; ok {
 		return g, nil
 	}
-	r := permit.Request{UUID: stepUUID, Run: permitRun(e.v.id), Tags: tags, Since: e.waitingSince(stepUUID)}
-	e.requests[stepUUID] = r
-	e.pending[engine.Key{Kind: engine.KeyPermit, Name: stepUUID}] = true
+	key := engine.Key{Kind: engine.KeyPermit, Name: stepUUID}
+	if !e.pending[key] {
+		e.pending[key] = true
+		e.requests = append(e.requests, permit.Request{UUID: stepUUID, Run: permitRun(e.v.id), Tags: tags, Since: e.waitingSince(stepUUID)})
+	}
 	return engine.Waiting, nil
 }
 
@@ -168,11 +171,9 @@ func (e *runEnv) load(ctx context.Context, keys []engine.Key) error {
 
 // acquire makes the noted requests, all in one commit of the heads concerned.
 func (e *runEnv) acquire(ctx context.Context) error {
-	var list []permit.Request
+	list := e.requests
 	heads := map[string]bool{}
-	for _, uuid := range sortedKeys(e.requests) {
-		r := e.requests[uuid]
-		list = append(list, r)
+	for _, r := range list {
 		for _, n := range permit.HeadsOf(r.Tags) {
 			heads[n] = true
 		}
@@ -193,7 +194,7 @@ func (e *runEnv) acquire(ctx context.Context) error {
 			e.grants[r.UUID] = engine.Granted
 		}
 	}
-	e.requests = map[string]permit.Request{}
+	e.requests = nil
 	if len(tasks) > 0 {
 		// Others were served on the way; they are poked at once, whatever becomes of this decision.
 		var out []outgoing
