@@ -481,6 +481,10 @@ func (d *decider) foldResult(r Result) error {
 	case step.Done:
 		a.PollAt = 0
 		d.setStatus(i, a, StepFinishing, d.now)
+		if d.now >= stepDeadline(a) && (len(r.Artifacts) > 0 || len(r.Timeline) > 0) {
+			// Maestro saves what the work brought, and looks at the timeout before it goes on.
+			return d.timeOut(i, a)
+		}
 		d.queue.push(i)
 		return nil
 	}

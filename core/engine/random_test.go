@@ -23,7 +23,7 @@ var legal = map[StepStatus][]StepStatus{
 	StepWaitingForPermits: {StepStarting, StepSkipped},
 	StepStarting:          {StepRunning, StepUserFailed, StepPlatformFailed, StepTimeoutFailed, StepSkipped},
 	StepRunning:           {StepFinishing, StepUserFailed, StepPlatformFailed, StepTimeoutFailed, StepSkipped},
-	StepFinishing:         {StepSucceeded},
+	StepFinishing:         {StepSucceeded, StepTimeoutFailed},
 	StepFatallyFailed:     {StepCompletedWithError},
 }
 
