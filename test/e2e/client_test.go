@@ -101,7 +101,21 @@ type instance struct {
 			Count int       `json:"cnt"`
 			Steps [][]int64 `json:"steps"`
 		} `json:"step_overview"`
+		Rollup struct {
+			Leaves   int `json:"total_leaf_count"`
+			Overview map[string]struct {
+				Count int `json:"cnt"`
+			} `json:"overview"`
+		} `json:"rollup_overview"`
 	} `json:"runtime_overview"`
+	Aggregated struct {
+		Steps map[string]struct {
+			Run    int64  `json:"workflow_run_id"`
+			Status string `json:"status"`
+			Start  int64  `json:"start_time"`
+			End    int64  `json:"end_time"`
+		} `json:"step_aggregated_views"`
+	} `json:"aggregated_info"`
 	DAG map[string]struct {
 		Predecessors []string          `json:"predecessors"`
 		Successors   map[string]string `json:"successors"`

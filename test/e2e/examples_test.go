@@ -14,8 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/downbeat/downbeat/localstack"
 )
 
 // example is what a file of examples/ is expected to do when it is pushed and started.
@@ -87,22 +85,16 @@ var examples = map[string]example{
 func TestExamples(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	server, err := localstack.Start(ctx, localstack.Config{Addr: "127.0.0.1:0", Memory: true, HTTPAllow: []string{"127.0.0.1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	base := startLocal(ctx, t) + "/api/v3"
 	services := &services{calls: map[string]int{}, gates: map[string]chan struct{}{}}
 	stub := httptest.NewServer(services)
 	t.Cleanup(func() {
 		services.openAll()
 		stub.Close()
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	const dir = "../../examples"
 	for _, template := range []string{"fetch.json", "spark.yaml"} {
-		if err := push(ctx, server.URL()+"/api/v3/job-templates", filepath.Join(dir, "job-templates", template)); err != nil {
+		if err := push(ctx, base+"/job-templates", filepath.Join(dir, "job-templates", template)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +114,7 @@ func TestExamples(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			id := strings.TrimSuffix(file, filepath.Ext(file))
-			p := &play{t: t, ctx: ctx, base: server.URL() + "/api/v3/workflows", id: id, services: services, service: stub.URL + "/" + id, address: examples[file].address}
+			p := &play{t: t, ctx: ctx, base: base + "/workflows", id: id, services: services, service: stub.URL + "/" + id, address: examples[file].address}
 			if err := push(ctx, p.base, filepath.Join(dir, file)); err != nil {
 				t.Fatal(err)
 			}
@@ -311,16 +303,8 @@ func (p *play) await(n int64, status string) {
 // views are the statuses of an instance's steps.
 func (p *play) views(n int64) map[string]string {
 	p.t.Helper()
-	var v struct {
-		Aggregated struct {
-			Steps map[string]struct {
-				Status string `json:"status"`
-			} `json:"step_aggregated_views"`
-		} `json:"aggregated_info"`
-	}
-	p.do(http.MethodGet, fmt.Sprintf("/%s/instances/%d", p.id, n), "", &v)
 	got := map[string]string{}
-	for id, s := range v.Aggregated.Steps {
+	for id, s := range p.instance(n).Aggregated.Steps {
 		got[id] = s.Status
 	}
 	return got
