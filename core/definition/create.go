@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/downbeat/downbeat/core/fault"
@@ -46,12 +47,16 @@ func ReadCreate(body []byte) (*CreateRequest, error) {
 
 // parseBody reads a body that must be a JSON object.
 func parseBody(body []byte) (wire.Node, error) {
+	missing := fault.New(fault.BadRequest, "Required request body is missing")
+	if len(bytes.TrimSpace(body)) == 0 {
+		return wire.Node{}, missing
+	}
 	v, err := wire.Parse(body)
 	if err != nil {
 		return wire.Node{}, faultOf(err)
 	}
 	if v.IsNull() {
-		return wire.Node{}, fault.New(fault.BadRequest, "Required request body is missing")
+		return wire.Node{}, missing
 	}
 	root := wire.Root(v, "")
 	if v.Kind() != wire.KindObject {

@@ -253,7 +253,7 @@ func TestRequestSize(t *testing.T) { // workflow-definition.md 3.1
 	base := len(of(0).AppendJSON(nil))
 	var v *fault.Error
 	if v = fault.Of(of(MaxRequestBytes - base + 1).Validate(now)); v == nil || len(v.Errors) != 0 ||
-		v.Message != "Size of class com.netflix.maestro.models.api.WorkflowCreateRequest is 262145 bytes which is larger than limit of 262144 bytes" {
+		v.Message != `400 BAD_REQUEST "Validation failure": `+"Size of class com.netflix.maestro.models.api.WorkflowCreateRequest is 262145 bytes which is larger than limit of 262144 bytes" {
 		t.Errorf("one byte too many: got %v", v)
 	}
 	if v = fault.Of(of(MaxRequestBytes - base).Validate(now)); len(v.Errors) != 1 {

@@ -55,7 +55,7 @@ func (v *violations) fault() error {
 func (r *CreateRequest) Validate(now int64) error {
 	var v violations
 	if n := len(r.AppendJSON(nil)); n > MaxRequestBytes {
-		return fault.New(fault.BadRequest, "Size of class com.netflix.maestro.models.api.WorkflowCreateRequest is %d bytes which is larger than limit of %d bytes", n, MaxRequestBytes)
+		return fault.New(fault.BadRequest, `400 BAD_REQUEST "Validation failure": `+"Size of class com.netflix.maestro.models.api.WorkflowCreateRequest is %d bytes which is larger than limit of %d bytes", n, MaxRequestBytes)
 	}
 	if r.Properties != nil {
 		v.properties("properties", r.Properties)

@@ -26,9 +26,9 @@ func (p PageRequest) Check() error {
 	case p.HasFirst == p.HasLast:
 		return fault.New(fault.BadRequest, "exactly one of first and last must be given")
 	case p.HasFirst && (p.First < 1 || p.First > MaxPage):
-		return fault.New(fault.BadRequest, "first: must be from 1 to %d", MaxPage)
+		return fault.New(fault.BadRequest, `400 BAD_REQUEST "Validation failure": first must be from 1 to %d`, MaxPage)
 	case p.HasLast && (p.Last < 1 || p.Last > MaxPage):
-		return fault.New(fault.BadRequest, "last: must be from 1 to %d", MaxPage)
+		return fault.New(fault.BadRequest, `400 BAD_REQUEST "Validation failure": last must be from 1 to %d`, MaxPage)
 	}
 	return nil
 }
