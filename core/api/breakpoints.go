@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 
 	"github.com/downbeat/downbeat/core/breakpoint"
@@ -156,17 +155,4 @@ func (c *call) readTagPermit() (answer, error) {
 
 func (c *call) deleteTagPermit() (answer, error) {
 	return answer{}, c.api.app.DeleteTagPermit(c.Context(), c.PathValue("tag"))
-}
-
-// health answers as Spring Boot's actuator does, which is what watches a Maestro server.
-func (c *call) health() (answer, error) {
-	return answer{body: []byte(`{"status":"UP"}`), contentType: "application/vnd.spring-boot.actuator.v3+json"}, nil
-}
-
-func (c *call) actuator() (answer, error) {
-	url := "http://" + c.Host + "/actuator"
-	return answer{
-		body:        fmt.Appendf(nil, `{"_links":{"self":{"href":%q,"templated":false},"health":{"href":%q,"templated":false},"health-path":{"href":%q,"templated":true}}}`, url, url+"/health", url+"/health/{*path}"),
-		contentType: "application/vnd.spring-boot.actuator.v3+json",
-	}, nil
 }

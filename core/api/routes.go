@@ -1,16 +1,11 @@
 package api
 
-import "net/http"
-
 // routes are all calls, as api.md 6 of Maestro's contract lists them, and the few of our own.
 func (a *API) routes() []route {
 	var all []route
 	for _, group := range [][]route{
 		a.definitionRoutes(), a.startRoutes(), a.readRoutes(), a.actionRoutes(), a.breakpointRoutes(), a.templateRoutes(),
-		{
-			{method: http.MethodGet, path: "/actuator/health", handle: (*call).health},
-			{method: http.MethodGet, path: "/actuator", handle: (*call).actuator},
-		},
+		a.healthRoutes(),
 	} {
 		all = append(all, group...)
 	}

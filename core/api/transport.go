@@ -80,7 +80,9 @@ type route struct {
 	content      content
 	// needsUser: the caller is recorded, a missing name is a 400.
 	needsUser bool
-	handle    func(*call) (answer, error)
+	// produces is a media type that the call answers in besides JSON, "" for none.
+	produces string
+	handle   func(*call) (answer, error)
 }
 
 // answer is a successful response.
@@ -178,7 +180,7 @@ func (a *API) dispatch(methods map[string]route) http.Handler {
 }
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request, rt route) {
-	if !acceptsJSON(r.Header.Values("Accept")) && rt.handle != nil {
+	if accept := r.Header.Values("Accept"); !accepts(accept, "application/json") && (rt.produces == "" || !accepts(accept, rt.produces)) {
 		a.problem(w, r, http.StatusNotAcceptable, "Not Acceptable", "Acceptable representations: [application/json].")
 		return
 	}
@@ -250,7 +252,8 @@ func (c content) mediaType() string {
 	return ""
 }
 
-func acceptsJSON(accept []string) bool {
+// accepts tells whether the values of an Accept header allow a media type below application/.
+func accepts(accept []string, want string) bool {
 	joined := strings.TrimSpace(strings.Join(accept, ","))
 	if joined == "" {
 		return true
@@ -266,7 +269,7 @@ func acceptsJSON(accept []string) bool {
 			}
 		}
 		switch media {
-		case "*/*", "application/*", "application/json":
+		case "*/*", "application/*", want:
 			return true
 		}
 	}

@@ -238,3 +238,9 @@ func (a *App) NewestAttempts(ctx context.Context, workflow string, instance int6
 	}
 	return newest, bodies, nil
 }
+
+// Ping tells whether the table answers.
+func (a *App) Ping(ctx context.Context) error {
+	_, err := a.get(ctx, store.SequenceKey("ping"))
+	return err
+}

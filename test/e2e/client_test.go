@@ -29,6 +29,10 @@ func call(ctx context.Context, method, url, contentType, body string) (answer, e
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	return send(req)
+}
+
+func send(req *http.Request) (answer, error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		return answer{}, err
