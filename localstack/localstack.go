@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -22,11 +21,8 @@ import (
 	"github.com/downbeat/downbeat/core/blob"
 	"github.com/downbeat/downbeat/core/bus"
 	"github.com/downbeat/downbeat/core/clock"
-	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
-	"github.com/downbeat/downbeat/core/store"
-	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/localstack/bolttable"
 	"github.com/downbeat/downbeat/localstack/fileblob"
 	"github.com/downbeat/downbeat/localstack/localbus"
@@ -34,49 +30,6 @@ import (
 	"github.com/downbeat/downbeat/localstack/memtable"
 	"github.com/downbeat/downbeat/localstack/sysclock"
 )
-
-// Config says how a local server runs.
-type Config struct {
-	// Addr is where it listens. Default 127.0.0.1:8080; port 0 takes a free one.
-	Addr string
-	// Data is the folder of everything durable; ignored with Memory. Default .downbeat.
-	Data string
-	// Memory keeps everything in memory.
-	Memory bool
-	// HTTPAllow are the hosts that steps of type Http may call. Empty blocks all of them.
-	HTTPAllow []string
-	// EventsLog, if set, is a file to which every published status event is appended as a JSON line.
-	EventsLog string
-	// Subscribe, if set, is called with every published status event.
-	Subscribe func(event []byte)
-	// OnRun, if set, is told of every run that begins or ends.
-	OnRun func(id store.RunID, status engine.InstanceStatus)
-	// Log receives what the server has to say. Default: nothing.
-	Log *slog.Logger
-	// Metrics counts; default: nothing.
-	Metrics app.Metrics
-	// Table, if set, replaces the embedded table, and Clock the system's (benchmarks with simulated latencies).
-	Table table.Table
-	Clock clock.Clock
-	// Version is told by the API.
-	Version string
-}
-
-func (c *Config) validate() error {
-	if c.Addr == "" {
-		c.Addr = "127.0.0.1:8080"
-	}
-	if c.Data == "" {
-		c.Data = ".downbeat"
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		return fmt.Errorf("address %q must have the form host:port", c.Addr)
-	}
-	return nil
-}
 
 // Server is a running local server.
 type Server struct {
@@ -89,14 +42,9 @@ type Server struct {
 	workers *workers
 	wg      sync.WaitGroup
 	closers []io.Closer
+	resumed int
 	failed  chan error
 }
-
-// visibility is how long a received message is hidden while it is handled.
-const visibility = time.Minute
-
-// receivers are how many goroutines take messages from each queue.
-var receivers = map[queue.Name]int{queue.Advance: 4, queue.Execute: 64, queue.Complete: 1, queue.Trigger: 2}
 
 // Start opens the store, resumes what was running, and serves. Errors tell what is in the way: a port or a data folder
 // in use, a folder that cannot be written.
@@ -109,9 +57,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	listener, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("address %s is in use: is another server running? choose another with --addr", cfg.Addr)
+			return nil, &ConfigError{Field: "Addr", Value: cfg.Addr, Err: errors.New("in use: is another server running?"), InUse: true}
 		}
-		return nil, fmt.Errorf("cannot listen on %s: %w", cfg.Addr, err)
+		return nil, &ConfigError{Field: "Addr", Value: cfg.Addr, Err: err}
 	}
 	s.url = "http://" + listener.Addr().String()
 	if err := s.open(ctx); err != nil {
@@ -156,16 +104,19 @@ func (s *Server) open(parent context.Context) error {
 		blobs = fileblob.Memory()
 	default:
 		if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
-			return fmt.Errorf("data folder %s: %w", cfg.Data, err)
+			return &ConfigError{Field: "Data", Value: cfg.Data, Err: err}
 		}
 		t, err := bolttable.Open(filepath.Join(cfg.Data, "table.db"))
+		if errors.Is(err, bolttable.ErrInUse) {
+			return &ConfigError{Field: "Data", Value: cfg.Data, Err: errors.New("in use by another process: a folder has one server at a time"), InUse: true}
+		}
 		if err != nil {
-			return fmt.Errorf("data folder %s: %w", cfg.Data, err)
+			return &ConfigError{Field: "Data", Value: cfg.Data, Err: err}
 		}
 		s.closers = append(s.closers, t)
 		tbl, durable = t, t
 		if blobs, err = fileblob.Open(filepath.Join(cfg.Data, "blobs")); err != nil {
-			return fmt.Errorf("data folder %s: %w", cfg.Data, err)
+			return &ConfigError{Field: "Data", Value: cfg.Data, Err: err}
 		}
 	}
 	q, err := localqueue.New(localqueue.Config{Clock: clk, Durable: durable})
@@ -179,7 +130,7 @@ func (s *Server) open(parent context.Context) error {
 	if publish {
 		b, err := localbus.New(localbus.Config{File: cfg.EventsLog, Subscribe: cfg.Subscribe})
 		if err != nil {
-			return fmt.Errorf("events log %s: %w", cfg.EventsLog, err)
+			return &ConfigError{Field: "EventsLog", Value: cfg.EventsLog, Err: err}
 		}
 		s.closers = append(s.closers, b)
 		publisher = b
@@ -210,7 +161,7 @@ func (s *Server) open(parent context.Context) error {
 		}
 	}
 	// The queues were lost with the last process, their facts were not: everything that is not at rest is looked at.
-	if err := s.App.Recover(ctx); err != nil {
+	if s.resumed, err = s.App.Recover(ctx); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
 	s.wg.Add(1)
@@ -219,44 +170,6 @@ func (s *Server) open(parent context.Context) error {
 		s.sweep(ctx, clk)
 	}()
 	return nil
-}
-
-// receive is what an event source mapping does.
-func (s *Server) receive(ctx context.Context, name queue.Name) {
-	batch := queue.MaxBatch
-	if name == queue.Complete {
-		batch = 100
-	}
-	if name == queue.Execute {
-		batch = 1
-	}
-	for ctx.Err() == nil {
-		got, err := s.Queue.Receive(ctx, name, batch, visibility)
-		if err != nil {
-			return
-		}
-		if len(got) == 0 {
-			continue
-		}
-		again := map[string]bool{}
-		for _, r := range s.App.HandleBatch(ctx, name, got) {
-			again[r] = true
-		}
-		var done []string
-		for _, d := range got {
-			if !again[d.Receipt] {
-				done = append(done, d.Receipt)
-				continue
-			}
-			// A second in place of the visibility time-out: on one machine nobody else holds the message.
-			if err := s.Queue.Release(ctx, name, d.Receipt, time.Second); err != nil {
-				s.cfg.Log.Warn("message cannot be released", "queue", name, "error", err)
-			}
-		}
-		if err := s.Queue.Delete(ctx, name, done); err != nil {
-			s.cfg.Log.Warn("messages cannot be deleted", "queue", name, "error", err)
-		}
-	}
 }
 
 // sweep runs once a minute, as the schedule does.
@@ -275,6 +188,9 @@ func (s *Server) sweep(ctx context.Context, clk clock.Clock) {
 
 // URL is the base address, such as http://127.0.0.1:8080.
 func (s *Server) URL() string { return s.url }
+
+// Resumed is how many runs that had not ended were found in the data folder, and go on.
+func (s *Server) Resumed() int { return s.resumed }
 
 // Failed tells when the server stops serving on its own.
 func (s *Server) Failed() <-chan error { return s.failed }

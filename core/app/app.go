@@ -17,7 +17,6 @@ import (
 	"github.com/downbeat/downbeat/core/blob"
 	"github.com/downbeat/downbeat/core/bus"
 	"github.com/downbeat/downbeat/core/clock"
-	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/store"
@@ -114,7 +113,7 @@ type Config struct {
 	Settings Settings
 	// OnRun, if set, is told of every run that this App has made begin or end, after the commit. It is for people who
 	// watch; what must not be missed is published.
-	OnRun func(id store.RunID, status engine.InstanceStatus)
+	OnRun func(RunNews)
 	// Defer hands work to somebody who does it soon, outside the caller's request, in place of a poke; nil where an
 	// invocation ends with its answer, as on Lambda. What is lost with the process is found by the sweep.
 	Defer func(work func(ctx context.Context))

@@ -400,7 +400,7 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 	a.count(CountDecisions, 1)
 	a.count(CountFolds, float64(folded))
 	if a.cfg.OnRun != nil && (v.head == nil || v.head.Run.Status != head.Run.Status) {
-		a.cfg.OnRun(v.id, head.Run.Status)
+		a.cfg.OnRun(newsOf(v.id, st))
 	}
 	m.view = &runView{id: v.id, item: write.Item, head: &head, body: v.body, pages: pages}
 	a.follow(v, st, m, changed, released, polls, due, env)

@@ -26,7 +26,8 @@ func (a *App) Sweep(ctx context.Context, minute int64) error {
 	if all {
 		from = 0
 	}
-	return a.sweep(ctx, from, minute+2*minuteMillis, func(due int64) bool {
+	return a.sweep(ctx, from, minute+2*minuteMillis, func(e table.DueEntry) bool {
+		due := e.Due
 		if due >= minute+minuteMillis {
 			return true
 		}
@@ -42,13 +43,19 @@ func (a *App) Sweep(ctx context.Context, minute int64) error {
 	})
 }
 
-// Recover pokes every head that is not at rest, at once. The local server does it when it starts, in place of waiting
-// for each head's time: its queues were lost with the process.
-func (a *App) Recover(ctx context.Context) error {
-	return a.sweep(ctx, 0, 1<<62, func(int64) bool { return true })
+// Recover pokes every head that is not at rest, at once, and returns how many runs are among them. The local server does
+// it when it starts, in place of waiting for each head's time: its queues were lost with the process.
+func (a *App) Recover(ctx context.Context) (runs int, err error) {
+	err = a.sweep(ctx, 0, 1<<62, func(e table.DueEntry) bool {
+		if _, ok := store.ParseRunKey(e.Key); ok {
+			runs++
+		}
+		return true
+	})
+	return runs, err
 }
 
-func (a *App) sweep(ctx context.Context, from, to int64, wanted func(due int64) bool) error {
+func (a *App) sweep(ctx context.Context, from, to int64, wanted func(e table.DueEntry) bool) error {
 	for part := range table.DuePartitions {
 		var after *table.DueEntry
 		for {
@@ -59,7 +66,7 @@ func (a *App) sweep(ctx context.Context, from, to int64, wanted func(due int64) 
 			}
 			var out []outgoing
 			for _, e := range entries {
-				if !wanted(e.Due) {
+				if !wanted(e) {
 					continue
 				}
 				t, ok := dueTask(e.Key)

@@ -113,16 +113,27 @@ func NewHTTP(config HTTPConfig) (*HTTP, error) {
 
 func hosts(field string, list []string) ([]string, error) {
 	out := make([]string, len(list))
-	for i, h := range list {
-		out[i] = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(h), "["), "]"))
-		if out[i] == "" || strings.ContainsAny(out[i], "/*@ ") {
-			return nil, fmt.Errorf("http step config: %s: %q is not a host", field, h)
+	for i, text := range list {
+		h, err := Host(text)
+		if err != nil {
+			return nil, fmt.Errorf("http step config: %s: %q %w", field, text, err)
 		}
-		if _, err := netip.ParseAddr(out[i]); err != nil && strings.Contains(out[i], ":") {
-			return nil, fmt.Errorf("http step config: %s: %q must not hold a port", field, h)
-		}
+		out[i] = h
 	}
 	return out, nil
+}
+
+// Host reads an entry of a list of hosts: a name or an IP address, the latter in brackets or not, in lower case without
+// them. The error is the rule that the text breaks.
+func Host(text string) (string, error) {
+	h := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text), "["), "]"))
+	if h == "" || strings.ContainsAny(h, "/*@ ") {
+		return "", errors.New("is not a host: it must be a name or an IP address, without scheme, path or wildcard")
+	}
+	if _, err := netip.ParseAddr(h); err != nil && strings.Contains(h, ":") {
+		return "", errors.New("must not hold a port: a host is allowed with all its ports")
+	}
+	return h, nil
 }
 
 // Start has nothing to start.

@@ -18,7 +18,6 @@ import (
 
 	"github.com/downbeat/downbeat/core/app"
 	"github.com/downbeat/downbeat/core/engine"
-	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/localstack"
 )
 
@@ -157,9 +156,9 @@ func measure(w workload, memory bool) (Row, error) {
 	m := &meter{counts: map[string]float64{}}
 	server, err := localstack.Start(context.Background(), localstack.Config{
 		Addr: "127.0.0.1:0", Memory: memory, Data: dir, Metrics: m,
-		OnRun: func(_ store.RunID, s engine.InstanceStatus) {
-			if s.Terminal() {
-				ended <- s
+		OnRun: func(n app.RunNews) {
+			if n.Status.Terminal() {
+				ended <- n.Status
 			}
 		},
 	})
