@@ -38,7 +38,8 @@ type Server struct {
 	cfg     Config
 	http    *http.Server
 	url     string
-	cancel  context.CancelFunc
+	stop    context.CancelFunc // nothing new is begun
+	cancel  context.CancelFunc // what goes on is given up
 	workers *workers
 	wg      sync.WaitGroup
 	closers []io.Closer
@@ -64,13 +65,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.url = "http://" + listener.Addr().String()
 	if err := s.open(ctx); err != nil {
 		_ = listener.Close()
-		s.closeAll()
+		s.closeAll(ctx)
 		return nil, err
 	}
 	handler, err := api.New(api.Config{App: s.App, Log: cfg.Log, Version: cfg.Version})
 	if err != nil {
 		_ = listener.Close()
-		s.closeAll()
+		s.closeAll(ctx)
 		return nil, err
 	}
 	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
@@ -86,7 +87,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 
 func (s *Server) open(parent context.Context) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
-	s.cancel = cancel
+	taking, stop := context.WithCancel(ctx)
+	s.cancel, s.stop = cancel, stop
 	cfg := s.cfg
 	sys := sysclock.New()
 	var clk clock.Clock = sys
@@ -156,7 +158,7 @@ func (s *Server) open(parent context.Context) error {
 			s.wg.Add(1)
 			go func() {
 				defer s.wg.Done()
-				s.receive(ctx, name)
+				s.receive(taking, ctx, name)
 			}()
 		}
 	}
@@ -167,17 +169,17 @@ func (s *Server) open(parent context.Context) error {
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		s.sweep(ctx, clk)
+		s.sweep(taking, ctx, clk)
 	}()
 	return nil
 }
 
 // sweep runs once a minute, as the schedule does.
-func (s *Server) sweep(ctx context.Context, clk clock.Clock) {
-	for ctx.Err() == nil {
+func (s *Server) sweep(taking, ctx context.Context, clk clock.Clock) {
+	for taking.Err() == nil {
 		now := time.UnixMilli(clk.Now())
 		next := now.Truncate(time.Minute).Add(time.Minute)
-		if err := clk.Sleep(ctx, next.Sub(now)); err != nil {
+		if err := clk.Sleep(taking, next.Sub(now)); err != nil {
 			return
 		}
 		if err := s.App.Sweep(ctx, next.UnixMilli()); err != nil {
@@ -195,25 +197,34 @@ func (s *Server) Resumed() int { return s.resumed }
 // Failed tells when the server stops serving on its own.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Close stops taking requests, lets those being handled end, and closes the store.
+// grace is how long Close lets what is being done come to its end.
+const grace = 5 * time.Second
+
+// Close stops taking requests and messages, lets those being handled end, and closes the store. What takes too long is
+// given up, as in a crash: the next start finds it.
 func (s *Server) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.http.Close()
 	}
-	return errors.Join(err, s.closeAll())
+	return errors.Join(err, s.closeAll(ctx))
 }
 
-func (s *Server) closeAll() error {
+// closeAll gives up what has not ended when ctx ends.
+func (s *Server) closeAll(ctx context.Context) error {
+	if s.stop != nil {
+		s.stop()
+		context.AfterFunc(ctx, s.cancel)
+	}
 	if s.workers != nil {
 		s.workers.close()
 	}
+	s.wg.Wait()
 	if s.cancel != nil {
 		s.cancel()
 	}
-	s.wg.Wait()
 	var errs []error
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		errs = append(errs, s.closers[i].Close())

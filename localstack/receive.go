@@ -13,8 +13,9 @@ const visibility = time.Minute
 // receivers are how many goroutines take messages from each queue.
 var receivers = map[queue.Name]int{queue.Advance: 4, queue.Execute: 64, queue.Complete: 1, queue.Trigger: 2}
 
-// receive is what an event source mapping does.
-func (s *Server) receive(ctx context.Context, name queue.Name) {
+// receive is what an event source mapping does. It takes messages until taking ends; those taken are handled to the end
+// of ctx.
+func (s *Server) receive(taking, ctx context.Context, name queue.Name) {
 	batch := queue.MaxBatch
 	if name == queue.Complete {
 		batch = 100
@@ -22,8 +23,8 @@ func (s *Server) receive(ctx context.Context, name queue.Name) {
 	if name == queue.Execute {
 		batch = 1
 	}
-	for ctx.Err() == nil {
-		got, err := s.Queue.Receive(ctx, name, batch, visibility)
+	for taking.Err() == nil {
+		got, err := s.Queue.Receive(taking, name, batch, visibility)
 		if err != nil {
 			return
 		}
