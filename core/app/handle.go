@@ -81,7 +81,8 @@ func (a *App) fateOf(ctx context.Context, name queue.Name, d queue.Delivery, err
 	}
 	a.count(CountRetried, 1)
 	level := a.log.WarnContext
-	if lost(err) {
+	if lost(err) || d.Receives > 1 {
+		// A lost race is nothing to worry about, and what comes again for the third time says nothing new.
 		level = a.log.DebugContext
 	}
 	level(ctx, "message comes again", "queue", name, "receives", d.Receives, "error", err)
