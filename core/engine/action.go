@@ -287,7 +287,8 @@ func (d *decider) bypass(in Action) (Answer, error) {
 	if a == nil {
 		return refuse(fault.NotFound, "step [%s] has no attempt in the run", in.StepID), nil
 	}
-	if a.Status != StepWaitingForSignals {
+	if a.Status != StepWaitingForSignals || a.SignalDependencies == nil {
+		// While its run is paused a step stands there without waiting for any.
 		return refuse(fault.BadRequest, "step [%s] is %s and waits for no signal", in.StepID, a.Status), nil
 	}
 	if a.Ending != nil || d.st.Run.Ending != nil {
