@@ -70,6 +70,23 @@ func refused(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\uFFFE' || r == '\uFFFF'
 }
 
+// CheckReceive returns why nothing can ever be received so: at least one message must be asked for, with a visibility
+// time-out of 0..MaxVisibility.
+func CheckReceive(max int, visibility time.Duration) error {
+	if max < 1 {
+		return fmt.Errorf("max %d is below 1", max)
+	}
+	return CheckVisibility(visibility)
+}
+
+// CheckVisibility returns why a message cannot be hidden for so long.
+func CheckVisibility(d time.Duration) error {
+	if d < 0 || d > MaxVisibility {
+		return fmt.Errorf("visibility %s is not in [0, %s]", d, MaxVisibility)
+	}
+	return nil
+}
+
 // Sender sends. Errors are *port.Error. Send returns nil only when every message was accepted; after an error any of them may be delivered
 // all the same. It splits what exceeds MaxBatch or MaxBody. Messages that can never be sent (Message.Check) are
 // port.CodeInvalid, and then none of the call is sent.

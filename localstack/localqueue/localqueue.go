@@ -292,8 +292,8 @@ func (l *line) flyer(rec string) (*message, error) {
 
 // Receive implements queue.Receiver. It waits until there is a message or ctx ends.
 func (q *Queue) Receive(ctx context.Context, name queue.Name, max int, visibility time.Duration) ([]queue.Delivery, error) {
-	if max < 1 {
-		return nil, port.Invalid("receive from", string(name), fmt.Errorf("max %d is below 1", max))
+	if err := queue.CheckReceive(max, visibility); err != nil {
+		return nil, port.Invalid("receive from", string(name), err)
 	}
 	for {
 		l, err := q.line("receive from", name)
@@ -376,8 +376,8 @@ func (q *Queue) Take(ctx context.Context, name queue.Name, max int, visibility t
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if max < 1 {
-		return nil, port.Invalid("receive from", string(name), fmt.Errorf("max %d is below 1", max))
+	if err := queue.CheckReceive(max, visibility); err != nil {
+		return nil, port.Invalid("receive from", string(name), err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -456,6 +456,9 @@ func (q *Queue) Release(_ context.Context, name queue.Name, rec string, d time.D
 	l, err := q.line("release to", name)
 	if err != nil {
 		return err
+	}
+	if err := queue.CheckVisibility(d); err != nil {
+		return port.Invalid("release to", string(name), err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

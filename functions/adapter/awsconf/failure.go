@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/smithy-go"
@@ -46,13 +47,15 @@ func FailureOf(err error) Failure {
 	return FailureOther
 }
 
-// NameOf is the service's code of an error, "" for one that is no answer of a service.
+// NameOf is the service's code of an error, "" for one that is no answer of a service. A namespace before it, which some
+// implementations leave for the client to cut off, is cut off.
 func NameOf(err error) string {
 	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
+	if !errors.As(err, &api) {
+		return ""
 	}
-	return ""
+	name := api.ErrorCode()
+	return name[strings.LastIndexByte(name, '#')+1:]
 }
 
 // PortCode is the code of an error for the ports of core/port: what the service's code means (byName; 0 for a code that

@@ -21,16 +21,21 @@ func translate(op string, name queue.Name, err error) error {
 
 // translateEntry does the same with one entry of a batch.
 func translateEntry(op string, name queue.Name, f types.BatchResultErrorEntry) error {
-	cause := &smithy.GenericAPIError{Code: aws.ToString(f.Code), Message: aws.ToString(f.Message)}
-	code := codeOfName(cause.Code)
+	code := codeOfName(nameOf(f))
 	if code == 0 {
 		// The service says whose fault it was: only that of the sender is there again when the entry is.
 		if code = port.CodeUnknown; f.SenderFault {
 			code = port.CodeInternal
 		}
 	}
-	return &port.Error{Code: code, Op: op, Name: string(name), Cause: cause}
+	return &port.Error{Code: code, Op: op, Name: string(name), Cause: entryError(f)}
 }
+
+func entryError(f types.BatchResultErrorEntry) error {
+	return &smithy.GenericAPIError{Code: aws.ToString(f.Code), Message: aws.ToString(f.Message)}
+}
+
+func nameOf(f types.BatchResultErrorEntry) string { return awsconf.NameOf(entryError(f)) }
 
 // codeOfName knows the codes of SQS (its API reference, "Common errors" and those of the actions), with and without the
 // prefix of its older protocol; 0 for others.
@@ -39,7 +44,7 @@ func codeOfName(name string) port.Code {
 	case "RequestThrottled", "ThrottlingException", "Throttling", "OverLimit", "AWS.SimpleQueueService.OverLimit", "KmsThrottled", "KMS.ThrottlingException":
 		return port.CodeThrottled
 	case "InvalidMessageContents", "BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", "InvalidParameterValue",
-		"InvalidAttributeValue", "InvalidParameterCombination", "ReceiptHandleIsInvalid", "ValidationError":
+		"InvalidAttributeValue", "InvalidParameterCombination", "ValidationError":
 		return port.CodeInvalid
 	case "InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable":
 		return port.CodeUnknown
@@ -47,10 +52,11 @@ func codeOfName(name string) port.Code {
 	return 0
 }
 
-// gone tells the codes that say that a message is deleted, or visible again.
+// gone tells the codes that say that a receipt's message is deleted, or visible again. (SQS takes the receipt of a
+// deleted message for a success; other implementations do not know it any more.)
 func gone(name string) bool {
 	switch name {
-	case "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight":
+	case "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "ReceiptHandleIsInvalid":
 		return true
 	}
 	return false

@@ -197,11 +197,8 @@ func (q *Queue) Receive(ctx context.Context, name queue.Name, max int, visibilit
 	if err != nil {
 		return nil, err
 	}
-	if max < 1 {
-		return nil, port.Invalid(op, string(name), fmt.Errorf("max %d is below 1", max))
-	}
-	if visibility < 0 || visibility > queue.MaxVisibility {
-		return nil, port.Invalid(op, string(name), fmt.Errorf("visibility %s is not in [0, %s]", visibility, queue.MaxVisibility))
+	if err := queue.CheckReceive(max, visibility); err != nil {
+		return nil, port.Invalid(op, string(name), err)
 	}
 	got, err := q.receive(ctx, url, max, visibility, q.cfg.Wait)
 	if err != nil {
@@ -266,7 +263,7 @@ func (q *Queue) delete(ctx context.Context, op string, name queue.Name, url *str
 			}
 			var failed []types.BatchResultErrorEntry
 			for _, f := range out.Failed {
-				if !gone(aws.ToString(f.Code)) {
+				if !gone(nameOf(f)) {
 					failed = append(failed, f)
 				}
 			}
@@ -289,8 +286,8 @@ func (q *Queue) Release(ctx context.Context, name queue.Name, receipt string, d 
 	if err != nil {
 		return err
 	}
-	if d < 0 || d > queue.MaxVisibility {
-		return port.Invalid(op, string(name), fmt.Errorf("delay %s is not in [0, %s]", d, queue.MaxVisibility))
+	if err := queue.CheckVisibility(d); err != nil {
+		return port.Invalid(op, string(name), err)
 	}
 	return q.release(ctx, op, name, url, receipt, d)
 }
