@@ -200,7 +200,7 @@ func (q *Queue) Receive(ctx context.Context, name queue.Name, max int, visibilit
 	if err := queue.CheckReceive(max, visibility); err != nil {
 		return nil, port.Invalid(op, string(name), err)
 	}
-	got, err := q.receive(ctx, url, max, visibility, q.cfg.Wait)
+	got, err := q.receive(ctx, url, max, visibility, waitFor(ctx, q.cfg.Wait))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -212,6 +212,16 @@ func (q *Queue) Receive(ctx context.Context, name queue.Name, max int, visibilit
 		out = append(out, delivery(m))
 	}
 	return out, nil
+}
+
+// waitFor is how long the service may wait for messages: its answer must come before ctx ends. What it gives to somebody
+// who has hung up is hidden from everybody until the visibility time-out.
+func waitFor(ctx context.Context, wait time.Duration) time.Duration {
+	const answer = 500 * time.Millisecond
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)-answer)
+	}
+	return max(wait, 0).Truncate(time.Second)
 }
 
 // receive asks once. The error is the SDK's.
