@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -19,8 +20,9 @@ const (
 	MaxDeleteBatch = 1000
 )
 
-// CheckKey returns why a key cannot be one: it has at most MaxKeyBytes bytes of valid UTF-8, and slashes neither at its
-// ends nor side by side.
+// CheckKey returns why a key cannot be one: it has at most MaxKeyBytes bytes of valid UTF-8 without control characters,
+// slashes neither at its ends nor side by side, and no part between slashes is "." or "..", which somebody on the way to
+// a service may take for a folder.
 func CheckKey(key string) error {
 	switch {
 	case key == "" || strings.HasPrefix(key, "/") || strings.HasSuffix(key, "/") || strings.Contains(key, "//"):
@@ -29,6 +31,13 @@ func CheckKey(key string) error {
 		return fmt.Errorf("blob key has %d bytes, more than %d", len(key), MaxKeyBytes)
 	case !utf8.ValidString(key):
 		return fmt.Errorf("blob key %q is not valid UTF-8", key)
+	case strings.ContainsFunc(key, unicode.IsControl):
+		return fmt.Errorf("blob key %q contains a control character", key)
+	}
+	for part := range strings.SplitSeq(key, "/") {
+		if part == "." || part == ".." {
+			return fmt.Errorf("blob key %q has a part %q", key, part)
+		}
 	}
 	return nil
 }
