@@ -45,7 +45,7 @@ type Publisher interface {
 	Publish(ctx context.Context, events [][]byte) error
 }
 
-// All publishes to several, one after the other. The events of a call that failed at one are published to the others all
+// All publishes to several, one after the other; to none, it drops everything. The events of a call that failed at one are published to the others all
 // the same; whoever repeats the call publishes to all again.
 func All(publishers ...Publisher) Publisher {
 	if len(publishers) == 1 {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,10 +36,16 @@ func adapter(t testing.TB, client dynamotable.Client, name string) *dynamotable.
 	return tbl
 }
 
+// envTable names a table to run on instead of one that is made. The tests use keys of their own in it, which stay.
+const envTable = "DOWNBEAT_TEST_TABLE"
+
 // createTable makes a table as the stack does, and deletes it after the test.
 func createTable(t testing.TB, client *dynamodb.Client) string {
 	t.Helper()
-	name := fmt.Sprintf("downbeat-test-%08x", rand.Uint32())
+	if name := os.Getenv(envTable); name != "" {
+		return name
+	}
+	name := awstest.Name()
 	attribute := func(name string, kind types.ScalarAttributeType) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: kind}
 	}
@@ -86,12 +93,13 @@ func TestUnitsAgree(t *testing.T) {
 	ctx := t.Context()
 	client := dynamotable.NewClient(awstest.Config(t, "DYNAMODB"))
 	tbl := adapter(t, client, createTable(t, client))
+	prefix := awstest.Name()
 	rng := rand.New(rand.NewPCG(1, 2))
 	numbers := []int64{0, 1, 9, 10, 12, 99, 100, 101, 1000, 1001, 12345, 123450, 1_700_000_000_000, 1_700_000_015_000, 1_699_999_999_999, 1 << 53}
 	pick := func() int64 { return numbers[rng.IntN(len(numbers))] }
 	for i := range 300 {
 		it := table.Item{
-			Key: table.Key{PK: fmt.Sprintf("run#é%d", i), SK: "head"}, Rev: 1 + pick(),
+			Key: table.Key{PK: fmt.Sprintf("%s#é%d", prefix, i), SK: "head"}, Rev: 1 + pick(),
 			Order: pick() * int64(1-2*rng.IntN(2)), Due: pick(), Expires: pick(), Data: []byte{0},
 		}
 		for range rng.IntN(table.KeptTokens + 1) {
@@ -141,7 +149,7 @@ func TestLostAnswers(t *testing.T) {
 	client := dynamotable.NewClient(cfg)
 	tbl := adapter(t, client, createTable(t, client))
 	ctx := t.Context()
-	key := table.Key{PK: "p", SK: "s"}
+	key := table.Key{PK: awstest.Name(), SK: "s"}
 	for rev := int64(0); rev < 5; rev++ {
 		lose.Store(true)
 		w := table.Write{
@@ -157,7 +165,7 @@ func TestLostAnswers(t *testing.T) {
 	lose.Store(true)
 	if _, err := tbl.Transact(ctx, []table.Write{
 		{Item: table.Item{Key: key, Rev: 6, Tokens: []table.Token{200}}, Cond: table.RevIs(5)},
-		{Item: table.Item{Key: table.Key{PK: "q", SK: "s"}, Rev: 1, Tokens: []table.Token{200}}, Cond: table.Absent()},
+		{Item: table.Item{Key: table.Key{PK: key.PK + "#other", SK: "s"}, Rev: 1, Tokens: []table.Token{200}}, Cond: table.Absent()},
 	}); err != nil {
 		t.Errorf("transaction: %v", err)
 	}
@@ -186,9 +194,10 @@ func BenchmarkUpdate(b *testing.B) {
 	tbl := adapter(b, client, createTable(b, client))
 	ctx := context.Background()
 	data := bytes.Repeat([]byte("x"), 700)
+	key := table.Key{PK: awstest.Name(), SK: "s"}
 	b.ResetTimer()
 	for i := 0; i < b.N; i++ {
-		w := table.Write{Item: table.Item{Key: table.Key{PK: "p", SK: "s"}, Rev: int64(i + 1), Tokens: []table.Token{1}, Data: data}, Cond: table.RevIs(int64(i))}
+		w := table.Write{Item: table.Item{Key: key, Rev: int64(i + 1), Tokens: []table.Token{1}, Data: data}, Cond: table.RevIs(int64(i))}
 		if _, err := tbl.Write(ctx, w); err != nil {
 			b.Fatal(err)
 		}

@@ -4,8 +4,6 @@ package s3blob_test
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"testing"
 
@@ -38,7 +36,7 @@ func createBucket(t testing.TB, client *s3.Client) string {
 		return name
 	}
 	ctx := context.Background()
-	name := fmt.Sprintf("downbeat-test-%08x", rand.Uint32())
+	name := awstest.Name()
 	if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,6 @@ package sqsqueue_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
@@ -51,7 +49,7 @@ func createQueue(t testing.TB, client *sqs.Client) (url, dead string) {
 		})
 		return *out.QueueUrl
 	}
-	name := fmt.Sprintf("downbeat-test-%08x", rand.Uint32())
+	name := awstest.Name()
 	dead = create(name+"-dead", nil)
 	arn := string(types.QueueAttributeNameQueueArn)
 	got, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
