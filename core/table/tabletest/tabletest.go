@@ -972,23 +972,24 @@ func testReadUnits(s *suite) {
 
 func testTransactUnits(s *suite) {
 	k := func(sk string) table.Key { return s.key("tunits", sk) }
+	// No two writes cost the same: DynamoDB Local counts equal amounts of a transaction once.
 	tx := func(rev int64) []table.Write {
 		return []table.Write{
-			{Item: table.Item{Key: k("a"), Rev: rev, Data: make([]byte, 1500)}, Cond: table.RevIs(rev - 1)}, // 2 KB, twice
+			{Item: table.Item{Key: k("a"), Rev: rev, Data: make([]byte, 3500)}, Cond: table.RevIs(rev - 1)}, // 4 KB, twice
 			{Item: table.Item{Key: k("b"), Rev: rev, Due: 1_700_000_000_000 + rev}, Cond: table.RevIs(rev - 1)},
 		}
 	}
 	u, err := s.tbl.Transact(s.ctx, tx(1)) // due is added
-	if want := (table.Units{Write: 2 * (2 + 1 + 1)}); err != nil || u != want {
+	if want := (table.Units{Write: 2 * (4 + 1 + 1)}); err != nil || u != want {
 		s.Errorf("revision 1: %+v, want %+v, error %v", u, want, err)
 	}
 	u, err = s.tbl.Transact(s.ctx, tx(2)) // due is changed
-	if want := (table.Units{Write: 2 * (2 + 1 + 2)}); err != nil || u != want {
+	if want := (table.Units{Write: 2 * (4 + 1 + 2)}); err != nil || u != want {
 		s.Errorf("revision 2: %+v, want %+v, error %v", u, want, err)
 	}
 	u, err = s.tbl.Transact(s.ctx, tx(2)) // conditions fail
 	s.wantCode(err, table.CodeConflict)
-	if want := (table.Units{Write: 2 * (2 + 1)}); u != want {
+	if want := (table.Units{Write: 2 * (4 + 1)}); u != want {
 		s.Errorf("failed: %+v, want %+v", u, want)
 	}
 	u, err = s.tbl.Transact(s.ctx, []table.Write{{Op: table.OpCheck, Item: table.Item{Key: k("a")}, Cond: table.RevIs(2)}})
