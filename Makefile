@@ -46,4 +46,8 @@ conformance:
 sdk:
 	test/peers/sdk.sh
 
-.PHONY: help run test lint race sim bench conformance sdk
+## peers-adapters: the AWS adapters on DynamoDB Local, ElasticMQ and MiniStack (needs Java with Maven, and Python)
+peers-adapters:
+	test/peers/adapters.sh
+
+.PHONY: help run test lint race sim bench conformance sdk peers-adapters
