@@ -129,64 +129,145 @@ func TestUnitsAgree(t *testing.T) {
 	}
 }
 
-// TestLostAnswers loses the answer to each write after it was applied. The SDK repeats it, the condition fails, and the
-// caller is told that its write succeeded, which is true.
+// loser is a transport that loses the answer to a request after the service gave it.
+type loser struct {
+	lose atomic.Bool
+	lost atomic.Int32
+}
+
+func (l *loser) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && l.lose.CompareAndSwap(true, false) {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		l.lost.Add(1)
+		return nil, io.ErrUnexpectedEOF
+	}
+	return resp, err
+}
+
+// TestLostAnswers loses the answer to each kind of conditional write after it was applied. The SDK repeats it, the
+// condition fails now, and the caller is told that its write succeeded, which is true (P5).
 func TestLostAnswers(t *testing.T) {
-	var lose atomic.Bool
-	var lost atomic.Int32
-	real := http.DefaultTransport
+	l := &loser{}
 	cfg := awstest.Config(t, "DYNAMODB")
-	cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		resp, err := real.RoundTrip(r)
-		if err == nil && lose.CompareAndSwap(true, false) {
-			_, _ = io.Copy(io.Discard, resp.Body)
-			_ = resp.Body.Close()
-			lost.Add(1)
-			return nil, io.ErrUnexpectedEOF
-		}
-		return resp, err
-	})}
+	cfg.HTTPClient = &http.Client{Transport: l}
 	client := dynamotable.NewClient(cfg)
 	tbl := adapter(t, client, createTable(t, client))
 	ctx := t.Context()
-	key := table.Key{PK: awstest.Name(), SK: "s"}
-	for rev := int64(0); rev < 5; rev++ {
-		lose.Store(true)
-		w := table.Write{
-			Item: table.Item{Key: key, Rev: rev + 1, Tokens: []table.Token{table.Token(100 + rev)}, Due: 1000 + rev}, Cond: table.RevIs(rev),
-		}
-		if _, err := tbl.Write(ctx, w); err != nil {
-			t.Errorf("revision %d: %v", rev, err)
-		}
+	pk := awstest.Name()
+	item := func(sk string, rev int64, tokens ...table.Token) table.Item {
+		return table.Item{Key: table.Key{PK: pk, SK: sk}, Rev: rev, Order: rev, Tokens: tokens}
 	}
-	if it, _, err := tbl.Get(ctx, key); err != nil || it.Rev != 5 {
-		t.Errorf("revision %d, want 5, error %v", it.Rev, err)
-	}
-	lose.Store(true)
-	if _, err := tbl.Transact(ctx, []table.Write{
-		{Item: table.Item{Key: key, Rev: 6, Tokens: []table.Token{200}}, Cond: table.RevIs(5)},
-		{Item: table.Item{Key: table.Key{PK: key.PK + "#other", SK: "s"}, Rev: 1, Tokens: []table.Token{200}}, Cond: table.Absent()},
-	}); err != nil {
-		t.Errorf("transaction: %v", err)
-	}
-	// Without a token nobody can know.
-	lose.Store(true)
-	_, err := tbl.Write(ctx, table.Write{Item: table.Item{Key: key, Rev: 7}, Cond: table.RevIs(6)})
-	if table.CodeOf(err) != table.CodeConflict {
-		t.Errorf("without a token: error %v, want code conflict", err)
-	}
-	var te *table.Error
-	if errors.As(err, &te) && te.Old.Rev != 7 {
-		t.Errorf("the conflict shows revision %d, want 7", te.Old.Rev)
-	}
-	if n := lost.Load(); n != 7 {
-		t.Errorf("%d answers were lost, want 7", n)
+	put := func(it table.Item, c table.Cond) table.Write { return table.Write{Item: it, Cond: c} }
+	for _, c := range []struct {
+		name   string
+		stored int64 // revision before; 0 is absent
+		writes func(sk string) []table.Write
+		single bool // a Write, not a Transact
+		rev    int64
+		code   table.Code
+	}{
+		{name: "create", single: true, rev: 1, writes: func(sk string) []table.Write {
+			return []table.Write{put(item(sk, 1, 11), table.Absent())}
+		}},
+		{name: "create by revision 0", single: true, rev: 1, writes: func(sk string) []table.Write {
+			return []table.Write{put(item(sk, 1, 11), table.RevIs(0))}
+		}},
+		{name: "update", stored: 4, single: true, rev: 5, writes: func(sk string) []table.Write {
+			return []table.Write{put(item(sk, 5, 11, 10, 9, 8), table.RevIs(4))}
+		}},
+		{name: "raise the order", stored: 4, single: true, rev: 5, writes: func(sk string) []table.Write {
+			return []table.Write{put(item(sk, 5, 11), table.OrderBelow(5))}
+		}},
+		{name: "put where there is something", stored: 4, single: true, rev: 5, writes: func(sk string) []table.Write {
+			return []table.Write{put(item(sk, 5, 11), table.Exists())}
+		}},
+		{name: "put without condition", stored: 4, single: true, rev: 5, writes: func(sk string) []table.Write {
+			return []table.Write{put(item(sk, 5, 11), table.None())}
+		}},
+		{name: "update without a token: nobody can know", stored: 4, single: true, rev: 5, code: table.CodeConflict, writes: func(sk string) []table.Write {
+			return []table.Write{put(item(sk, 5), table.RevIs(4))}
+		}},
+		{name: "delete that needs the item: it is absent, and says so", stored: 4, single: true, code: table.CodeConflict, writes: func(sk string) []table.Write {
+			return []table.Write{{Op: table.OpDelete, Item: item(sk, 0), Cond: table.RevIs(4)}}
+		}},
+		{name: "delete without condition", stored: 4, single: true, writes: func(sk string) []table.Write {
+			return []table.Write{{Op: table.OpDelete, Item: item(sk, 0)}}
+		}},
+		{name: "transaction", stored: 4, rev: 5, writes: func(sk string) []table.Write {
+			return []table.Write{
+				put(item(sk, 5, 11), table.RevIs(4)), put(item(sk+" new", 1, 11), table.Absent()),
+				put(item(sk+" order", 1, 11), table.OrderBelow(1)), {Op: table.OpCheck, Item: item(sk+" none", 0), Cond: table.Absent()},
+			}
+		}},
+		{name: "transaction that deletes", stored: 4, writes: func(sk string) []table.Write {
+			return []table.Write{{Op: table.OpDelete, Item: item(sk, 0), Cond: table.RevIs(4)}, put(item(sk+" new", 1, 11), table.Absent())}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.stored > 0 {
+				if _, err := tbl.Write(ctx, put(item(c.name, c.stored, 1, 2, 3), table.None())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := l.lost.Load()
+			l.lose.Store(true)
+			var err error
+			if writes := c.writes(c.name); c.single {
+				_, err = tbl.Write(ctx, writes[0])
+			} else {
+				_, err = tbl.Transact(ctx, writes)
+			}
+			if table.CodeOf(err) != c.code {
+				t.Errorf("error %v, want code %s", err, c.code)
+			}
+			if n := l.lost.Load() - before; n != 1 {
+				t.Errorf("%d answers were lost, want 1", n)
+			}
+			var te *table.Error
+			if errors.As(err, &te) && te.Old.Rev != c.rev {
+				t.Errorf("the conflict shows revision %d, want %d", te.Old.Rev, c.rev)
+			}
+			if it, _, err := tbl.Get(ctx, table.Key{PK: pk, SK: c.name}); err != nil || it.Rev != c.rev {
+				t.Errorf("revision %d, error %v, want %d", it.Rev, err, c.rev)
+			}
+		})
 	}
 }
 
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+// TestLostAnswersOfTheCallersOwn has the SDK try once: the caller gets no answer, repeats the call with the same token,
+// and is told of its success. Transactions have another client token then, so that only the write token can tell.
+func TestLostAnswersOfTheCallersOwn(t *testing.T) {
+	l := &loser{}
+	cfg := awstest.Config(t, "DYNAMODB")
+	cfg.HTTPClient = &http.Client{Transport: l}
+	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	client := dynamotable.NewClient(cfg)
+	tbl := adapter(t, client, createTable(t, client))
+	ctx := t.Context()
+	pk := awstest.Name()
+	write := table.Write{Item: table.Item{Key: table.Key{PK: pk, SK: "a"}, Rev: 1, Tokens: []table.Token{21}}, Cond: table.Absent()}
+	transaction := []table.Write{
+		{Item: table.Item{Key: table.Key{PK: pk, SK: "a"}, Rev: 2, Tokens: []table.Token{22, 21}}, Cond: table.RevIs(1)},
+		{Item: table.Item{Key: table.Key{PK: pk, SK: "b"}, Rev: 1, Tokens: []table.Token{22}}, Cond: table.Absent()},
+	}
+	for _, c := range []struct {
+		name string
+		do   func() error
+	}{
+		{"write", func() error { _, err := tbl.Write(ctx, write); return err }},
+		{"transaction", func() error { _, err := tbl.Transact(ctx, transaction); return err }},
+	} {
+		l.lose.Store(true)
+		if err := c.do(); table.CodeOf(err) != table.CodeUnknown {
+			t.Errorf("%s whose answer is lost: error %v, want code unknown", c.name, err)
+		}
+		if err := c.do(); err != nil {
+			t.Errorf("%s that is repeated: %v", c.name, err)
+		}
+	}
+}
 
 // BenchmarkUpdate measures conditional updates of one item by one writer.
 func BenchmarkUpdate(b *testing.B) {
