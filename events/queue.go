@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -201,5 +202,13 @@ func encode(m any) []byte {
 	if err != nil {
 		panic(fmt.Sprintf("events: %T cannot be written: %v", m, err))
 	}
-	return data
+	return sendable(data)
+}
+
+// sendable writes a JSON document so that a queue takes it. SQS refuses U+FFFE and U+FFFF, which JSON may have as they
+// are, and bytes that are no UTF-8, which a raw member from outside may have.
+func sendable(data []byte) []byte {
+	data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
+	data = bytes.ReplaceAll(data, []byte("\uFFFE"), []byte(`\ufffe`))
+	return bytes.ReplaceAll(data, []byte("\uFFFF"), []byte(`\uffff`))
 }
