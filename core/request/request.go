@@ -189,6 +189,7 @@ func readInitiator(o *wire.Object) (engine.Initiator, []string) {
 		in.Depth = int64(len(in.Ancestors))
 		require("ancestors", len(in.Ancestors) == 0)
 	}
+	o.Node().Check(o.Close())
 	return in, wrong
 }
 

@@ -50,6 +50,30 @@ func TestStartRefusesRunParams(t *testing.T) { // parameters.md 17
 	}
 }
 
+func TestInitiator(t *testing.T) { // api.md 21.7
+	const uuid = `"trigger_uuid":"6f1c1b0e-9a55-4d8b-8f14-3d2f6f0b9b01"`
+	for body, want := range map[string]string{
+		`{"type":"Manual","depth":3,"user":"eve"}`:                                     "",
+		`{"type":"TIME",` + uuid + `,"trigger_time":1,"timezone":"UTC","depth":0}`:     "",
+		`{"type":"SIGNAL",` + uuid + `,"signal_id_map":{"s":1}}`:                       "",
+		`{"type":"FOREACH","depth":7,"ancestors":[{"workflow_id":"w","step_id":"s"}]}`: "",
+		`{"type":"manual","x":1}`:                                                      `Unrecognized field "x"`,
+		`{"type":"manual","trigger_uuid":null}`:                                        `Unrecognized field "trigger_uuid"`,
+		`{"type":"TIME",` + uuid + `,"trigger_time":1,"timezone":"UTC","user":"a"}`:    `Unrecognized field "user"`,
+		`{"type":"FOREACH","ancestors":[{"workflow_id":"w","x":1}]}`:                   `Unrecognized field "x"`,
+		`{"type":"unheard"}`: "Could not resolve type id 'unheard'",
+		`{}`:                 "missing type id property 'type'",
+	} {
+		r, err := Start([]byte(`{"initiator":`+body+`}`), 1)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", body, err, want)
+		}
+		if strings.Contains(body, "eve") && r.Initiator.Depth != 3 {
+			t.Errorf("depth %d", r.Initiator.Depth)
+		}
+	}
+}
+
 func TestStartRefusesSources(t *testing.T) {
 	for _, source := range []string{"LAUNCH", "launch", "ci"} {
 		_, err := Start(start(`"run_params":{"p":{"type":"LONG","value":1,"source":"`+source+`"}}`), 1)
