@@ -32,6 +32,7 @@ func ReadCreate(body []byte) (*CreateRequest, error) {
 	}
 	if n := o.Get("workflow"); !n.IsNull() {
 		r.Workflow = readWorkflow(n)
+		r.Workflow.size = min(len(body), MaxRequestBytes)
 	}
 	if o.Has("is_active") {
 		active := o.BoolOpt("is_active")

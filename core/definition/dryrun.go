@@ -133,28 +133,11 @@ func dryRunStep(s *Step, in DryRunInput, params *param.Params) error {
 	if err != nil {
 		return err
 	}
-	// Workflow params go over template params of the same name.
-	over := &param.Definitions{}
-	for _, name := range template.Names() {
-		if p := params.Get(name); p != nil {
-			d, err := p.AsDefinition(name)
-			if err != nil {
-				return err
-			}
-			over.Set(name, d)
-		}
-	}
-	if template, err = param.Merge(template, over, param.Layer{Source: param.SourceWorkflowParameter, Upstream: true}); err != nil {
+	if template, err = param.MergeTemplate(template, params); err != nil {
 		return err
 	}
-	defs, err := mergeLayers(in.Defaults.Step,
-		layer{in.Defaults.ByType[strings.ToUpper(string(s.Type))], param.SourceSystemDefault},
-		layer{template, param.SourceTemplateSchema},
-		layer{s.Params, param.SourceDefinition})
-	if err != nil {
-		return err
-	}
-	return defs.Cleanup()
+	_, err = param.AssembleStep(param.Assembly{Defaults: in.Defaults, StepType: strings.ToUpper(string(s.Type)), Template: template, Defined: s.Params})
+	return err
 }
 
 func (in *DryRunInput) template(s *Step, version string) (*param.Definitions, error) {

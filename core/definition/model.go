@@ -54,6 +54,9 @@ type Workflow struct {
 	InstanceStepConcurrency *int64
 	Params                  *param.Definitions
 	Steps                   []*Step
+
+	// size is about how many bytes it has as JSON, 0 if that is not known: large ones are written without growing.
+	size int
 }
 
 // DisplayName is the name, or the id of a workflow without one.

@@ -240,6 +240,7 @@ func ReadVersion(stored []byte) (*Version, error) {
 		return nil, err
 	}
 	v := &Version{Workflow: readWorkflow(o.Get("workflow"))}
+	v.Workflow.size = len(stored)
 	if m := o.Object("metadata"); m != nil {
 		v.Metadata = Metadata{WorkflowID: m.Str("workflow_id"), VersionID: m.Long("workflow_version_id"), CreateTime: m.Long("create_time"),
 			GitInfo: ReadGitInfo(m.Get("git_info"))}

@@ -1,6 +1,8 @@
 package definition
 
 import (
+	"slices"
+
 	"github.com/downbeat/downbeat/core/dag"
 	"github.com/downbeat/downbeat/core/wire"
 )
@@ -29,7 +31,7 @@ func (r *CreateRequest) AppendJSON(out []byte) []byte {
 
 // AppendJSON writes the definition as it was parsed.
 func (d *Workflow) AppendJSON(out []byte) []byte {
-	w := newWriter(out)
+	w := newWriter(slices.Grow(out, d.size))
 	w.Str("id", d.ID)
 	w.StrOpt("name", d.Name)
 	w.StrOpt("description", d.Description)
