@@ -27,7 +27,7 @@ func largest() []byte {
 		fmt.Fprintf(&b, `{"step":{"id":"s%d","type":"NoOp","transition":{%s},"tags":["etl"],"params":{"rows":{"expression":"limit * %d + 1","type":"LONG"},`+
 			`"path":{"value":"s3://bucket/${region}/$RUN_DATE/%d","type":"STRING","mode":"MUTABLE_ON_START"},`+
 			`"conf":{"value":{"ratio":{"value":0.25,"type":"DOUBLE"},"days":{"value":[1,2,3],"type":"LONG_ARRAY"},"note":{"value":"%s","type":"STRING"}},"type":"MAP"}}}}`,
-			i, next, i, i, strings.Repeat("x", 360))
+			i, next, i, i, strings.Repeat("x", 425))
 	}
 	b.WriteString(`]}}`)
 	return b.Bytes()
