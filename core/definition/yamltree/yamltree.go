@@ -80,7 +80,8 @@ func Parse(text []byte) (Node, error) {
 	if !utf8.Valid(text) {
 		return Node{}, errors.New("the document is not UTF-8")
 	}
-	src, err := firstDocument(string(text))
+	// Every kind of line end counts as one, also inside texts.
+	src, err := firstDocument(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(text)))
 	if err != nil {
 		return Node{}, err
 	}

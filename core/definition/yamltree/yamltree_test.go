@@ -31,6 +31,8 @@ func TestScalars(t *testing.T) { // workflow-definition.md 8.1
 		{"1: a\nyes: b", `{"1":"a","yes":"b"}`},
 		{"a: x\r\nb:\r\n  - 1\r\n  - y z\r\n", `{"a":"x","b":[1,"y z"]}`},
 		{"a: some words\n  that go on\nb: 'quoted\n  too'", `{"a":"some words that go on","b":"quoted too"}`},
+		{"a: 'some\r\n  words\r\n\r\n  that go on'\r\nb: \"so\r\n  too\"\r\nc: |\r\n  x\r\n  y\r\n", `{"a":"some words\u000athat go on","b":"so too","c":"x\u000ay\u000a"}`},
+		{"a: x\rb: y\r", `{"a":"x","b":"y"}`},
 		{"a: x # not y\nb: x#y", `{"a":"x","b":"x#y"}`},
 		{"[a: 1, {b: 2}]", `[{"a":1},{"b":2}]`},
 	} {
