@@ -12,7 +12,8 @@ help:
 
 ## run: start the server on this machine (ADDR=127.0.0.1:8080; data in ./.downbeat)
 run:
-	$(GO) run ./cmd/downbeat local --addr $(ADDR)
+	$(GO) build -o bin/downbeat ./cmd/downbeat
+	@exec bin/downbeat local --addr $(ADDR)
 
 ## test: all tests that need Go alone
 test:
