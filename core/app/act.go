@@ -103,7 +103,7 @@ func (a *App) EndAll(ctx context.Context, workflow, user, reason string, kill bo
 	if kill {
 		kind = engine.ActionKill
 	}
-	for _, e := range l.Running {
+	for _, e := range l.Running.All() {
 		m, err := a.moveRun(ctx, store.RunID{Workflow: workflow, Instance: e.Instance, Run: e.Run}, "",
 			inputs(engine.Action{Kind: kind, User: user, Reason: reason}), maxTriesWaiting)
 		if errors.Is(err, errNoRun) {

@@ -146,7 +146,7 @@ func (a *App) finishOrders(ctx context.Context, workflow string) error {
 		return a.park(item, err)
 	}
 	for _, o := range l.Orders {
-		if _, err := a.carryOut(ctx, workflow, o); err != nil {
+		if _, err := a.carryOut(ctx, workflow, o, false); err != nil {
 			return err
 		}
 	}

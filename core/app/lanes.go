@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/downbeat/downbeat/core/fault"
@@ -15,23 +16,48 @@ import (
 // laneAsk is what one caller wants of a lane. Asks of one workflow that wait at the same moment are decided and
 // committed together (P13).
 type laneAsk struct {
-	arrival   *lane.Arrival
-	ended     []lane.Entry
-	failed    []lane.Entry // of ended: the runs that end FAILED, which block STRICT_SEQUENTIAL
-	cancel    bool
-	kill      bool
-	user      string
-	reason    string
-	delete    bool
-	revive    bool
-	unblocked bool // look again, something may have become free
+	arrival *lane.Arrival
+	// check tells that the start may have a number already: another may have stored or numbered it, or the outcome of
+	// a commit of ours is unknown.
+	check  bool
+	ended  []lane.Entry
+	cancel bool
+	kill   bool
+	user   string
+	reason string
+	delete bool
+	revive bool
+	// look asks for every order that is not seen done, and to look again, since something may have become free.
+	look bool
+	done []lane.Order // orders seen carried out
 
-	done chan struct{}
-	// The answer, set before done is closed.
+	// left is the revision at which this ask left a pointer in the inbox last, 0 for none; foreign is its name when it
+	// was read out of the inbox: its caller waits elsewhere.
+	left    int64
+	foreign string
+
+	// The answer, set before ready is closed.
+	ready     chan struct{}
+	answered  bool
+	order     lane.Order // what is to be made of the arrival
 	result    lane.Result
 	cancelled int
 	deleted   bool
+	tasks     []task
 	err       error
+}
+
+// name is what the ask is called in the inbox; empty for one that cannot be left there.
+func (k *laneAsk) name() string {
+	switch {
+	case k.foreign != "":
+		return k.foreign
+	case k.arrival != nil:
+		return k.arrival.UUID
+	case len(k.ended) == 1 && !k.look && !k.cancel && !k.delete && !k.revive:
+		return fmt.Sprintf("end.%d.%d", k.ended[0].Instance, k.ended[0].Run)
+	}
+	return ""
 }
 
 // laneCombiner is the in-process half of group commit: callers of one workflow's lane queue here and one of them
@@ -39,14 +65,66 @@ type laneAsk struct {
 type laneCombiner struct {
 	mu    sync.Mutex
 	lanes map[string]*laneGroup // guarded by mu
+	// own are the revisions of this process's newest commits.
+	own map[string]int64 // guarded by mu
+	// crowd is when this process last saw a crowd at a lane.
+	crowd map[string]int64 // guarded by mu
+}
+
+// maxOwn bounds for how many lanes the own commits are remembered.
+const maxOwn = 10_000
+
+func (c *laneCombiner) ownRev(workflow string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.own[workflow]
+}
+
+func (c *laneCombiner) committed(workflow string, rev int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.own == nil || len(c.own) >= maxOwn {
+		c.own = map[string]int64{}
+	}
+	c.own[workflow] = rev
+}
+
+func (c *laneCombiner) seeCrowd(workflow string, now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.crowd == nil || len(c.crowd) >= maxOwn {
+		c.crowd = map[string]int64{}
+	}
+	c.crowd[workflow] = now
+}
+
+func (c *laneCombiner) crowdSeen(workflow string, now int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.crowd[workflow]
+	return ok && now < at+crowdMemory.Milliseconds()
 }
 
 type laneGroup struct {
 	leading bool
 	waiting []*laneAsk
-	// done are orders that this process has seen carried out, passed to the next decision so that dropping them costs
-	// no write of its own. A hint: lost with the process.
-	done []lane.Order
+	hints   laneHints
+}
+
+// laneHints are what this process has seen and the lane need not be told at once: orders carried out, runs that ended
+// while nobody waited. They go with the next decision at no cost. Lost with the process, they are found by reading the
+// runs' heads.
+type laneHints struct {
+	done  []lane.Order
+	ended []lane.Entry
+}
+
+// maxHints bounds what is kept for a lane that nobody asks again.
+const maxHints = 1000
+
+func (h *laneHints) add(o laneHints) {
+	h.done = append(h.done, o.done[:min(len(o.done), maxHints-min(len(h.done), maxHints))]...)
+	h.ended = append(h.ended, o.ended[:min(len(o.ended), maxHints-min(len(h.ended), maxHints))]...)
 }
 
 func (c *laneCombiner) group(workflow string) *laneGroup {
@@ -61,13 +139,23 @@ func (c *laneCombiner) group(workflow string) *laneGroup {
 	return g
 }
 
+// note keeps hints for the next decision about a lane.
+func (a *App) note(workflow string, h laneHints) {
+	if len(h.done)+len(h.ended) == 0 {
+		return
+	}
+	a.lanes.mu.Lock()
+	defer a.lanes.mu.Unlock()
+	a.lanes.group(workflow).hints.add(h)
+}
+
 // maxFold is how many asks one decision takes in at most (P13).
 const maxFold = 50
 
 // askLane has the lane of a workflow decide about the ask, together with the asks of others, and returns the tasks
 // that follow from the commit. The answer is in ask.
 func (a *App) askLane(ctx context.Context, workflow string, ask *laneAsk) ([]task, error) {
-	ask.done = make(chan struct{})
+	ask.ready = make(chan struct{})
 	c := &a.lanes
 	c.mu.Lock()
 	g := c.group(workflow)
@@ -75,8 +163,8 @@ func (a *App) askLane(ctx context.Context, workflow string, ask *laneAsk) ([]tas
 	if g.leading {
 		c.mu.Unlock()
 		select {
-		case <-ask.done:
-			return nil, ask.err
+		case <-ask.ready:
+			return ask.tasks, ask.err
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -84,219 +172,541 @@ func (a *App) askLane(ctx context.Context, workflow string, ask *laneAsk) ([]tas
 	g.leading = true
 	c.mu.Unlock()
 
+	// Also a panic must not leave the lane of this process led by nobody.
+	leading := true
+	defer func() {
+		if leading {
+			a.stopLeading(workflow, g)
+		}
+	}()
 	var tasks []task
+	var r reign
 	for {
 		c.mu.Lock()
 		n := min(len(g.waiting), maxFold)
-		if n == 0 {
-			g.leading = false
-			if len(g.done) == 0 {
+		if n == 0 && !r.on() {
+			g.leading, leading = false, false
+			if len(g.hints.done)+len(g.hints.ended) == 0 {
 				delete(c.lanes, workflow)
 			}
 			c.mu.Unlock()
-			return tasks, ask.err
+			return append(tasks, ask.tasks...), ask.err
 		}
 		batch := append([]*laneAsk(nil), g.waiting[:n]...)
 		g.waiting = append([]*laneAsk(nil), g.waiting[n:]...)
-		done := g.done
-		g.done = nil
+		hints := g.hints
+		g.hints = laneHints{}
 		c.mu.Unlock()
 
 		// The leader's own deadline must not fail the others' asks: they are decided without its cancellation.
-		more, err := a.moveLane(context.WithoutCancel(ctx), workflow, batch, done)
+		more, err := a.leadLane(context.WithoutCancel(ctx), workflow, batch, hints, &r)
 		tasks = append(tasks, more...)
 		for _, b := range batch {
-			if err != nil {
+			if err != nil && !b.answered {
 				b.err = err
 			}
-			close(b.done)
+			close(b.ready)
 		}
 	}
 }
 
-// noteDone remembers orders that were carried out.
-func (a *App) noteDone(workflow string, o lane.Order) {
-	c := &a.lanes
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if g := c.group(workflow); len(g.done) < 1000 {
-		g.done = append(g.done, o)
-	}
+// leadLane is moveLane with the callers told, whatever happens.
+func (a *App) leadLane(ctx context.Context, workflow string, batch []*laneAsk, hints laneHints, r *reign) (tasks []task, err error) {
+	died := true
+	defer func() {
+		if died {
+			for _, b := range batch {
+				if !b.answered {
+					b.err = fault.New(fault.InternalError, "the decision about the lane of workflow %s died", workflow)
+				}
+				close(b.ready)
+			}
+		}
+	}()
+	tasks, err = a.moveLane(ctx, workflow, batch, hints, r)
+	died = false
+	return tasks, err
 }
 
-// moveLane decides a batch of asks in one commit.
-func (a *App) moveLane(ctx context.Context, workflow string, batch []*laneAsk, done []lane.Order) ([]task, error) {
-	key := store.LaneKey(workflow)
+// stopLeading ends the lead of a caller that died and fails those who wait for it.
+func (a *App) stopLeading(workflow string, g *laneGroup) {
+	a.lanes.mu.Lock()
+	defer a.lanes.mu.Unlock()
+	g.leading = false
+	for _, b := range g.waiting {
+		b.err = fault.New(fault.InternalError, "the decision about the lane of workflow %s died", workflow)
+		close(b.ready)
+	}
+	g.waiting = nil
+}
+
+// moveLane decides a batch of asks in one commit, or in the commit of another who took them out of the inbox.
+func (a *App) moveLane(ctx context.Context, workflow string, batch []*laneAsk, hints laneHints, r *reign) ([]task, error) {
+	met, forced := false, false
 	for try := 0; try < maxTriesWaiting; try++ {
-		if try > 0 {
-			a.count(CountConflicts, 1)
-			if err := a.backOff(ctx, try-1); err != nil {
+		turn := laneTurn{workflow: workflow, batch: unanswered(batch), hints: hints}
+		if r.on() {
+			// The lane is as the last commit of this reign left it, or the commit fails.
+			if err := r.pause(ctx, a); err != nil {
 				return nil, err
 			}
-		}
-		item, err := a.get(ctx, key)
-		if err != nil {
-			if lost(err) {
+			turn.item, turn.lane, turn.ctl = r.item, r.lane, r.ctl
+			met = true
+		} else {
+			if len(batch) == 0 {
+				a.note(workflow, hints)
+				return nil, nil
+			}
+			if err := turn.read(ctx, a); err != nil {
+				if !lost(err) {
+					return nil, err
+				}
+				if err := a.backOff(ctx, try); err != nil {
+					return nil, err
+				}
 				continue
 			}
-			return nil, err
+			met = met || turn.met(a)
 		}
-		l, err := lane.Decode(item.Data)
-		if err != nil {
-			return nil, a.park(item, err)
+		pointable := turn.pointable()
+		if pointable && !forced && !r.on() && turn.waits(a) {
+			answered, err := a.queueUp(ctx, workflow, turn.item.Rev, turn.batch)
+			if err != nil || answered {
+				a.note(workflow, hints)
+				return nil, err
+			}
+			forced, try = true, try-1
+			continue
 		}
-		tasks, err := a.decideLane(ctx, workflow, item, l, batch, done)
+		tasks, err := a.decideLane(ctx, &turn, met, r)
 		if err == nil {
 			return tasks, nil
 		}
+		r.end()
 		if !lost(err) {
 			return nil, err
+		}
+		a.count(CountConflicts, 1)
+		met, forced = true, false
+		switch {
+		case len(batch) == 0:
+			continue
+		case table.CodeOf(err) == table.CodeConflict && pointable:
+			// The race is lost. Who won, or wins next, takes the pointers.
+			rev := turn.item.Rev
+			var e *table.Error
+			if errors.As(err, &e) {
+				rev = max(rev, e.Old.Rev)
+			}
+			answered, err := a.queueUp(ctx, workflow, rev, turn.batch)
+			if err != nil || answered {
+				a.note(workflow, hints)
+				return nil, err
+			}
+			forced = true
+		default:
+			for _, b := range batch {
+				b.check = true
+			}
+			forced = true
+			if err := a.backOff(ctx, try); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return nil, fault.New(fault.InternalError, "the lane of workflow %s is contended, try again", workflow)
 }
 
-func (a *App) decideLane(ctx context.Context, workflow string, item table.Item, l *lane.Lane, batch []*laneAsk, done []lane.Order) ([]task, error) {
-	ctl, err := a.loadCtl(ctx, workflow)
-	if err != nil {
-		return nil, err
-	}
-	in := lane.Input{Now: max(a.now(), l.Since), Strategy: ctl.Strategy(), Done: done}
-	// Numbers given already are looked up after the lane was read: a commit on this revision then proves that nobody
-	// has numbered one of these starts in between, and that no restart of these instances came first.
-	var asks []*laneAsk
-	if err := a.arrivals(ctx, workflow, l, batch, &asks, &in); err != nil {
-		return nil, err
-	}
+func unanswered(batch []*laneAsk) []*laneAsk {
+	var left []*laneAsk
 	for _, b := range batch {
-		in.Ended = append(in.Ended, b.ended...)
-		if b.cancel {
-			in.CancelAll, in.Kill, in.User, in.Reason = true, b.kill, b.user, b.reason
-		}
-		in.Delete = in.Delete || b.delete
-		in.Revive = in.Revive || b.revive
-		// The blocking failure is stored before the lane frees the slot: the next dispatch sees it. A crash in
-		// between leaves a mark that the next look at the run's head confirms or removes.
-		// A queued run that was killed is marked too, although the lane lists it no longer.
-		for _, e := range b.failed {
-			if err := a.markFailed(ctx, workflow, e); err != nil {
-				return nil, err
-			}
+		if !b.answered {
+			left = append(left, b)
 		}
 	}
-	if in.Strategy.Rule == lane.StrictSequential {
-		// A restart takes the place of its instance's failed run, which therefore does not block it.
-		restarted := map[int64]bool{}
-		for _, arrival := range in.Arrivals {
-			restarted[arrival.Instance] = true
-		}
-		for _, e := range append(append([]lane.Entry(nil), l.Queued...), l.Running...) {
-			restarted[e.Instance] = restarted[e.Instance] || e.Run > 1
-		}
-		blocking, err := a.blockedInstances(ctx, workflow, 1+len(restarted))
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range blocking {
-			in.Blocked = in.Blocked || !restarted[i]
-		}
-	}
-	held := l.Hold
-	out := lane.Decide(l, in)
-	if out.Changed {
-		if err := a.put(ctx, item, store.LaneKey(workflow), l.Encode(), l.Due); err != nil {
-			return nil, fmt.Errorf("lane of %s: %w", workflow, err)
-		}
-	}
-	a.count(CountFolds, float64(len(in.Arrivals)+len(in.Ended)))
-	for i, ask := range asks {
-		ask.result = out.Results[i]
-		if ask.result.Err != nil {
-			ask.err = ask.result.Err
-		}
-	}
-	for _, b := range batch {
-		b.cancelled = out.Cancelled
-		b.deleted = l.Deleting
-	}
-	var tasks []task
-	for _, o := range l.Orders {
-		tasks = append(tasks, task{kind: taskOrder, workflow: workflow, order: o})
-	}
-	if out.More {
-		tasks = append(tasks, task{kind: taskLane, workflow: workflow})
-	}
-	if l.Hold != held && l.Hold > in.Now {
-		tasks = append(tasks, task{kind: taskLane, workflow: workflow, delay: l.Hold - in.Now})
-	}
-	return tasks, nil
+	return left
 }
 
-// arrivals turns asks into arrivals, but for those whose start has a number already: they are answered with it.
-func (a *App) arrivals(ctx context.Context, workflow string, l *lane.Lane, batch []*laneAsk, asks *[]*laneAsk, in *lane.Input) error {
-	var keys []table.Key
-	var with []*laneAsk
-	for _, b := range batch {
-		if b.arrival != nil {
-			with = append(with, b)
-			keys = append(keys, store.NumberKey(workflow, b.arrival.UUID))
-		}
+// laneTurn is one try to move a lane.
+type laneTurn struct {
+	workflow string
+	item     table.Item
+	lane     *lane.Lane
+	ctl      *Ctl
+	batch    []*laneAsk
+	hints    laneHints
+
+	// What the decision takes from outside the batch.
+	foreign  []*laneAsk
+	pointers []lane.Pointer // taken, or belonging to the batch
+	left     int64          // the oldest revision of pointers that are not taken, 0 for none
+	asked    []*laneAsk     // whose arrivals are decided, in the order of the input
+}
+
+// read reads the lane, and in the same call the control item, which is left for later where a crowd was seen: most
+// callers then leave a pointer and do not need it.
+func (t *laneTurn) read(ctx context.Context, a *App) error {
+	keys := []table.Key{store.LaneKey(t.workflow), store.CtlKey(t.workflow)}
+	if a.lanes.crowdSeen(t.workflow, a.now()) {
+		keys = keys[:1]
 	}
 	items, err := a.batchGet(ctx, keys)
 	if err != nil {
 		return err
 	}
-	seen := map[string]*laneAsk{}
-	for i, b := range with {
-		if items[i].Exists() {
-			n, err := store.DecodeNumber(items[i].Data)
-			if err != nil {
-				return err
-			}
-			b.result = lane.Result{Entry: lane.Entry{Instance: n.Instance, Run: n.Run}, Rejected: n.Rejected}
-			continue
+	t.item = items[0]
+	if t.lane, err = lane.Decode(t.item.Data); err != nil {
+		return a.park(t.item, err)
+	}
+	if t.lane.Crowd > 0 {
+		a.lanes.seeCrowd(t.workflow, a.now())
+	}
+	if len(items) == 2 {
+		if t.ctl, err = decodeCtl(items[1]); err != nil {
+			return a.park(items[1], err)
 		}
-		if o, ok := orderOfStart(l, b.arrival.UUID); ok {
-			b.result = lane.Result{Entry: o.Entry, Rejected: o.Target == lane.Reject, By: o.By}
-			continue
-		}
-		if seen[b.arrival.UUID] != nil {
-			// Twice in one batch: the second is answered when the start is read again.
-			b.err = errAskAgain
-			continue
-		}
-		seen[b.arrival.UUID] = b
-		if b.arrival.Instance != 0 {
-			latest, err := a.latestRun(ctx, workflow, b.arrival.Instance)
-			if err != nil {
-				return err
-			}
-			if latest == nil {
-				b.err = fault.New(fault.NotFound, "workflow %s has no instance %d", workflow, b.arrival.Instance)
-				continue
-			}
-			if !latest.Status.Terminal() {
-				b.err = fault.New(fault.BadRequest, "workflow instance %d is not terminal: its run %d is %s", b.arrival.Instance, latest.ID.Run, latest.Status)
-				continue
-			}
-			b.arrival.LatestRun = latest.ID.Run
-			// The lane may not have been told of the end that was just read.
-			in.Ended = append(in.Ended, lane.Entry{Instance: latest.ID.Instance, Run: latest.ID.Run})
-		}
-		in.Arrivals = append(in.Arrivals, *b.arrival)
-		*asks = append(*asks, b)
 	}
 	return nil
 }
 
-// errAskAgain tells a caller that its start is being numbered by another: read it again.
-var errAskAgain = errors.New("the start is being numbered")
-
-func orderOfStart(l *lane.Lane, uuid string) (lane.Order, bool) {
-	for _, o := range l.Orders {
-		if o.UUID == uuid {
-			return o, true
+func (t *laneTurn) pointable() bool {
+	for _, b := range t.batch {
+		if b.name() == "" {
+			return false
 		}
 	}
-	return lane.Order{}, false
+	return len(t.batch) > 0
 }
+
+// decideLane takes one decision about a lane that was read, with the pointers in its inbox if callers were seen to
+// meet, and commits it. Lane and control item were read before anything else: a commit on the lane's revision then
+// proves that nobody has numbered one of these starts in between, and that no restart of these instances came first.
+func (a *App) decideLane(ctx context.Context, t *laneTurn, met bool, r *reign) ([]task, error) {
+	l := t.lane
+	if met {
+		if err := a.readInbox(ctx, t); err != nil {
+			return nil, err
+		}
+		if len(t.batch) == 0 && len(t.foreign) == 0 {
+			// Nobody is left: the reign is over.
+			r.end()
+			a.note(t.workflow, t.hints)
+			return nil, nil
+		}
+	}
+	asks := append(append([]*laneAsk(nil), t.foreign...), t.batch...)
+	in := lane.Input{Now: max(a.now(), l.Since)}
+	in.Done = append(in.Done, t.hints.done...)
+	in.Ended = append(in.Ended, t.hints.ended...)
+	for _, k := range asks {
+		in.Done = append(in.Done, k.done...)
+		in.Ended = append(in.Ended, k.ended...)
+		if k.cancel {
+			in.CancelAll, in.Kill, in.User, in.Reason = true, k.kill, k.user, k.reason
+		}
+		in.Delete = in.Delete || k.delete
+		in.Revive = in.Revive || k.revive
+	}
+	if err := a.arrivals(ctx, t, asks, r, &in); err != nil {
+		return nil, err
+	}
+	if in.Strategy.Rule == lane.StrictSequential {
+		var err error
+		if in.Blocked, err = a.laneBlocked(ctx, t.workflow, l, in.Arrivals); err != nil {
+			return nil, err
+		}
+	}
+	before := make(map[lane.Entry]lane.Target, len(l.Orders))
+	for _, o := range l.Orders {
+		before[o.Entry] = o.Target
+	}
+	waited, held := l.Queued.Len(), l.Hold
+	out := lane.Decide(l, in)
+	t.answer(l, out)
+
+	// Orders of this decision whose caller is not here and does not wait elsewhere are for this caller to carry out.
+	owner := map[string]*laneAsk{}
+	var canceller *laneAsk
+	look := false
+	for _, k := range asks {
+		if k.arrival != nil {
+			owner[k.arrival.UUID] = k
+		}
+		if k.cancel {
+			canceller = k
+		}
+		look = look || k.look
+	}
+	var tasks []task
+	urgent := out.More
+	for _, o := range l.Orders {
+		isNew := before[o.Entry] != o.Target
+		k := owner[o.UUID]
+		switch {
+		case k != nil && k.foreign == "":
+			k.tasks = []task{{kind: taskOrder, workflow: t.workflow, order: o, own: true}}
+		case k == nil && isNew && o.Target == lane.Cancel && canceller != nil:
+			canceller.tasks = append(canceller.tasks, task{kind: taskOrder, workflow: t.workflow, order: o})
+		case k == nil && (isNew || look):
+			tasks = append(tasks, task{kind: taskOrder, workflow: t.workflow, order: o})
+			urgent = urgent || o.Target == lane.Begin || o.Target == lane.Halt
+		}
+	}
+	if out.More {
+		tasks = append(tasks, task{kind: taskLane, workflow: t.workflow})
+	}
+	if l.Hold != held && l.Hold > in.Now {
+		tasks = append(tasks, task{kind: taskLane, workflow: t.workflow, delay: l.Hold - in.Now})
+	}
+
+	r.plan(a, l, met, t, urgent)
+	if out.Changed || len(t.pointers) > 0 {
+		w := a.next(t.item, store.LaneKey(t.workflow), l.Encode(), l.Due)
+		if err := a.write(ctx, w); err != nil {
+			for _, k := range asks {
+				k.tasks, k.result, k.order, k.err = nil, lane.Result{}, lane.Order{}, nil
+			}
+			return nil, fmt.Errorf("lane of %s: %w", t.workflow, err)
+		}
+		t.item = w.Item
+		a.lanes.committed(t.workflow, w.Item.Rev)
+	}
+	r.item, r.lane, r.ctl = t.item, l, t.ctl
+	a.count(CountFolds, float64(len(in.Arrivals)+len(in.Ended)))
+	for _, k := range t.batch {
+		k.answered, k.cancelled, k.deleted = true, out.Cancelled, l.Deleting
+	}
+	a.answerPointers(ctx, t)
+	if waited == 0 && l.Queued.Len() > 0 {
+		// Who ended a run while nobody waited did not tell the lane. Now somebody waits: either that caller sees it, or
+		// its run is seen to have ended here.
+		seen, err := a.readHeads(ctx, t.workflow, l, inTheWay(l))
+		if err != nil {
+			a.log.WarnContext(ctx, "runs that may have ended are left to the sweep", "workflow", t.workflow, "error", err)
+		}
+		for _, e := range seen.ended {
+			tasks = append(tasks, task{
+				kind: taskEnded, workflow: t.workflow, run: store.RunID{Workflow: t.workflow, Instance: e.Instance, Run: e.Run}, failed: slices.Contains(seen.failed, e),
+			})
+		}
+	}
+	return tasks, nil
+}
+
+// inTheWay lists the runs that hold a slot and may have ended without the lane being told (see tellLane).
+func inTheWay(l *lane.Lane) []lane.Entry {
+	list := l.Running.Head(verifyLimit)
+	for _, o := range l.Orders {
+		if len(list) < 3*verifyLimit && l.Running.Has(o.Entry) && !slices.Contains(list, o.Entry) {
+			list = append(list, o.Entry)
+		}
+	}
+	return list
+}
+
+// answer puts the decision's results into the asks.
+func (t *laneTurn) answer(l *lane.Lane, out lane.Outcome) {
+	for i, k := range t.asked {
+		k.result = out.Results[i]
+		k.err = k.result.Err
+		if k.err == nil {
+			k.order, _ = l.OrderOf(k.result.Entry)
+		}
+	}
+}
+
+// laneBlocked tells whether a failed instance blocks the queue of STRICT_SEQUENTIAL. A restart takes the place of its
+// instance's failed run, which therefore does not block it.
+func (a *App) laneBlocked(ctx context.Context, workflow string, l *lane.Lane, arrivals []lane.Arrival) (bool, error) {
+	restarted := map[int64]bool{}
+	for _, arrival := range arrivals {
+		restarted[arrival.Instance] = true
+	}
+	for _, e := range append(l.Queued.Restarts(), l.Running.Restarts()...) {
+		restarted[e.Instance] = true
+	}
+	blocking, err := a.blockedInstances(ctx, workflow, 1+len(restarted))
+	if err != nil {
+		return false, err
+	}
+	for _, i := range blocking {
+		if !restarted[i] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// verifyOrders is how many orders that nobody has reported done are compared with the heads of their runs in one
+// decision: of a reign always, else from how many on.
+const (
+	verifyOrders     = 30
+	verifyOrdersFrom = 64
+)
+
+// arrivals turns asks into arrivals, but for those whose start has a number already: they are answered with it. In the
+// same call it reads the heads of runs that may have ended, or have been made what was ordered, without the lane
+// knowing.
+func (a *App) arrivals(ctx context.Context, t *laneTurn, asks []*laneAsk, r *reign, in *lane.Input) error {
+	l := t.lane
+	var keys []table.Key
+	var checked []*laneAsk
+	fresh := 0
+	for _, k := range asks {
+		if k.arrival == nil {
+			continue
+		}
+		fresh++
+		if k.check {
+			checked = append(checked, k)
+			keys = append(keys, store.NumberKey(t.workflow, k.arrival.UUID))
+		}
+	}
+	if t.ctl != nil {
+		in.Strategy = t.ctl.Strategy()
+	}
+	// A reign goes on from its own commit, but not past a change of the strategy.
+	again := t.ctl == nil || r.on()
+	entries := a.doubtful(t, r.on(), fresh, in)
+	keys = append(keys, headKeys(t.workflow, entries)...)
+	if again {
+		keys = append(keys, store.CtlKey(t.workflow))
+	}
+	items, err := a.batchGet(ctx, keys)
+	if err != nil {
+		return err
+	}
+	if n := len(items) - 1; again {
+		if t.ctl, err = decodeCtl(items[n]); err != nil {
+			return a.park(items[n], err)
+		}
+		in.Strategy, items = t.ctl.Strategy(), items[:n]
+	}
+	numbered := map[*laneAsk]bool{}
+	for i, k := range checked {
+		if !items[i].Exists() {
+			continue
+		}
+		n, err := store.DecodeNumber(items[i].Data)
+		if err != nil {
+			return a.park(items[i], err)
+		}
+		k.answerNumber(n)
+		numbered[k] = true
+	}
+	seen, err := a.seeHeads(l, entries, items[len(checked):])
+	if err != nil {
+		return err
+	}
+	in.Ended, in.Done = append(in.Ended, seen.ended...), append(in.Done, seen.done...)
+	for _, e := range seen.failed {
+		if err := a.markFailed(ctx, t.workflow, e); err != nil {
+			return err
+		}
+	}
+	orders := make(map[string]lane.Order, len(l.Orders))
+	for _, o := range l.Orders {
+		if o.UUID != "" {
+			orders[o.UUID] = o
+		}
+	}
+	twice := map[string]bool{}
+	for _, k := range asks {
+		if k.arrival == nil || numbered[k] {
+			continue
+		}
+		if o, ok := orders[k.arrival.UUID]; ok {
+			k.answerOrder(o)
+			continue
+		}
+		if twice[k.arrival.UUID] {
+			// Twice in one batch: the second is answered when the start is read again.
+			k.err = errAskAgain
+			continue
+		}
+		twice[k.arrival.UUID] = true
+		arrival := *k.arrival
+		if arrival.Instance != 0 {
+			if k.err, err = a.restartOf(ctx, t.workflow, &arrival, in); err != nil {
+				return err
+			}
+			if k.err != nil {
+				continue
+			}
+		}
+		in.Arrivals = append(in.Arrivals, arrival)
+		t.asked = append(t.asked, k)
+	}
+	return nil
+}
+
+// restartOf completes the arrival of a restart, or tells why it is refused.
+func (a *App) restartOf(ctx context.Context, workflow string, arrival *lane.Arrival, in *lane.Input) (refused, err error) {
+	latest, err := a.latestRun(ctx, workflow, arrival.Instance)
+	if err != nil {
+		return nil, err
+	}
+	if latest == nil {
+		return fault.New(fault.NotFound, "workflow %s has no instance %d", workflow, arrival.Instance), nil
+	}
+	if !latest.Status.Terminal() {
+		return fault.New(fault.BadRequest, "workflow instance %d is not terminal: its run %d is %s", arrival.Instance, latest.ID.Run, latest.Status), nil
+	}
+	arrival.LatestRun = latest.ID.Run
+	// The lane may not have been told of the end that was just read.
+	in.Ended = append(in.Ended, lane.Entry{Instance: latest.ID.Instance, Run: latest.ID.Run})
+	return nil, nil
+}
+
+func (k *laneAsk) answerNumber(n store.Number) {
+	target := lane.Queue
+	if n.Rejected {
+		target = lane.Reject
+	}
+	k.answerOrder(lane.Order{Entry: lane.Entry{Instance: n.Instance, Run: n.Run}, Target: target})
+}
+
+func (k *laneAsk) answerOrder(o lane.Order) {
+	k.order = o
+	k.order.UUID, k.order.Given = k.arrival.UUID, k.arrival.Given
+	k.result = lane.Result{Entry: o.Entry, Rejected: o.Target == lane.Reject, By: o.By}
+	k.err = nil
+}
+
+// doubtful lists the runs whose heads are to be read: those of orders that nobody reported done, and those that are
+// said to run and stand in the way of arrivals while nobody waits (see endQuietly).
+func (a *App) doubtful(t *laneTurn, reigns bool, arrivals int, in *lane.Input) []lane.Entry {
+	l := t.lane
+	known := make(map[lane.Entry]bool, len(in.Done)+len(in.Ended))
+	for _, o := range in.Done {
+		known[o.Entry] = true
+	}
+	for _, e := range in.Ended {
+		known[e] = true
+	}
+	var list []lane.Entry
+	if reigns || len(l.Orders) > verifyOrdersFrom {
+		for i := 0; i < len(l.Orders) && len(list) < verifyOrders; i++ {
+			if e := l.Orders[i].Entry; !known[e] {
+				known[e] = true
+				list = append(list, e)
+			}
+		}
+	}
+	limit := 1
+	if in.Strategy.Rule == lane.Parallel {
+		limit = in.Strategy.Concurrency
+	}
+	if arrivals > 0 && l.Queued.Len() == 0 && l.Running.Len()+arrivals > limit {
+		for _, e := range l.Running.Head(verifyLimit) {
+			if !known[e] {
+				known[e] = true
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
+
+// errAskAgain tells a caller that its start is being numbered by another: read it again.
+var errAskAgain = errors.New("the start is being numbered")

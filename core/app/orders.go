@@ -13,14 +13,19 @@ import (
 
 // carryOut makes of a run what a lane ordered. Everything in here may be repeated, by anybody, at any time: the number
 // is written where there is none, the head is created where it is absent, and a head that has gone further stays.
-func (a *App) carryOut(ctx context.Context, workflow string, o lane.Order) ([]task, error) {
+//
+// own tells that the caller is the one who asked for the start and has its answer. The number of a start whose id that
+// caller has made up is then written nowhere else than in the head: nobody can ask for it.
+func (a *App) carryOut(ctx context.Context, workflow string, o lane.Order, own bool) ([]task, error) {
 	id := store.RunID{Workflow: workflow, Instance: o.Instance, Run: o.Run}
 	if o.UUID != "" {
-		// The number is written before the head: whoever finds the head finds the start numbered.
-		n := store.Number{Instance: o.Instance, Run: o.Run, Rejected: o.Target == lane.Reject}
-		err := a.put(ctx, table.Item{}, store.NumberKey(workflow, o.UUID), n.Encode(), 0)
-		if err != nil && table.CodeOf(err) != table.CodeConflict {
-			return nil, err
+		if o.Given || !own {
+			// The number is written before the head: whoever finds the head finds the start numbered.
+			n := store.Number{Instance: o.Instance, Run: o.Run, Rejected: o.Target == lane.Reject}
+			err := a.put(ctx, table.Item{}, store.NumberKey(workflow, o.UUID), n.Encode(), 0)
+			if err != nil && table.CodeOf(err) != table.CodeConflict {
+				return nil, err
+			}
 		}
 		if o.Run > 1 {
 			if err := a.setLatest(ctx, id); err != nil {
@@ -35,7 +40,7 @@ func (a *App) carryOut(ctx context.Context, workflow string, o lane.Order) ([]ta
 	if err != nil {
 		return nil, err
 	}
-	a.noteDone(workflow, o)
+	a.note(workflow, laneHints{done: []lane.Order{o}})
 	return m.tasks, nil
 }
 
@@ -72,9 +77,26 @@ func (a *App) lookAtLane(ctx context.Context, workflow string) ([]task, error) {
 	if err != nil {
 		return nil, a.park(item, err)
 	}
-	ask := &laneAsk{unblocked: true}
-	if ask.ended, ask.failed, err = a.verifyRunning(ctx, workflow, l); err != nil {
+	ask := &laneAsk{look: true}
+	listed := append(l.Running.Head(verifyLimit), l.Queued.Head(verifyLimit)...)
+	known := make(map[lane.Entry]bool, len(listed))
+	for _, e := range listed {
+		known[e] = true
+	}
+	for _, o := range l.Orders[:min(len(l.Orders), verifyAllOrders)] {
+		if !known[o.Entry] {
+			listed = append(listed, o.Entry)
+		}
+	}
+	seen, err := a.readHeads(ctx, workflow, l, listed)
+	if err != nil {
 		return nil, err
+	}
+	ask.ended, ask.done = seen.ended, seen.done
+	for _, e := range seen.failed {
+		if err := a.markFailed(ctx, workflow, e); err != nil {
+			return nil, err
+		}
 	}
 	tasks, err := a.askLane(ctx, workflow, ask)
 	if err != nil {
@@ -86,47 +108,92 @@ func (a *App) lookAtLane(ctx context.Context, workflow string) ([]task, error) {
 	return tasks, nil
 }
 
-// verifyLimit is how many of the oldest runs are compared with their heads at once.
-const verifyLimit = 50
+// verifyLimit is how many of the oldest runs are compared with their heads at once, verifyAllOrders how many orders.
+const (
+	verifyLimit     = 50
+	verifyAllOrders = 200
+)
 
-// verifyRunning reads the heads of listed runs and tells which have ended without the lane knowing: the message of
-// their end was lost.
-func (a *App) verifyRunning(ctx context.Context, workflow string, l *lane.Lane) (ended, failed []lane.Entry, err error) {
-	listed := append(append([]lane.Entry(nil), l.Running[:min(len(l.Running), verifyLimit)]...), l.Queued[:min(len(l.Queued), verifyLimit)]...)
-	keys := make([]table.Key, len(listed))
-	for i, e := range listed {
+// seen is what the heads of listed runs tell and the lane may not know.
+type seen struct {
+	ended  []lane.Entry
+	failed []lane.Entry // of ended: those that block STRICT_SEQUENTIAL
+	done   []lane.Order
+}
+
+// readHeads reads the heads of runs that a lane lists or has ordered something about.
+func (a *App) readHeads(ctx context.Context, workflow string, l *lane.Lane, listed []lane.Entry) (seen, error) {
+	items, err := a.batchGet(ctx, headKeys(workflow, listed))
+	if err != nil {
+		return seen{}, err
+	}
+	return a.seeHeads(l, listed, items)
+}
+
+func headKeys(workflow string, entries []lane.Entry) []table.Key {
+	keys := make([]table.Key, len(entries))
+	for i, e := range entries {
 		keys[i] = store.RunKey(store.RunID{Workflow: workflow, Instance: e.Instance, Run: e.Run})
 	}
-	items, err := a.batchGet(ctx, keys)
-	if err != nil {
-		return nil, nil, err
-	}
+	return keys
+}
+
+// seeHeads tells from heads that were read which runs have ended and which orders are done.
+func (a *App) seeHeads(l *lane.Lane, entries []lane.Entry, items []table.Item) (seen, error) {
+	var out seen
 	for i, it := range items {
 		if !it.Exists() {
 			continue
 		}
 		h, err := store.DecodeRunHead(it.Data)
 		if err != nil {
-			return nil, nil, a.park(it, err)
+			return seen{}, a.park(it, err)
 		}
+		e := entries[i]
 		if h.Run.Status.Terminal() {
-			ended = append(ended, listed[i])
-			if h.Run.Failed == engine.FailedBlocking {
-				failed = append(failed, listed[i])
+			out.ended = append(out.ended, e)
+			if blocks(h) {
+				out.failed = append(out.failed, e)
 			}
+			continue
+		}
+		if o, ok := l.OrderOf(e); ok && (o.Target == lane.Queue || o.Target == lane.Begin && h.Run.Executed) {
+			out.done = append(out.done, o)
 		}
 	}
-	return ended, failed, nil
+	return out, nil
 }
+
+// blocks tells whether a run blocks STRICT_SEQUENTIAL.
+func blocks(h *store.RunHead) bool { return h.Run.Failed == engine.FailedBlocking }
 
 // tellLane folds the end of a run into its lane.
 func (a *App) tellLane(ctx context.Context, t task) ([]task, error) {
 	e := lane.Entry{Instance: t.run.Instance, Run: t.run.Run}
-	ask := &laneAsk{ended: []lane.Entry{e}}
 	if t.failed {
-		ask.failed = ask.ended
+		// The blocking failure is stored before the lane frees the slot: the next dispatch sees it. A crash in between
+		// leaves a mark that the next look at the run's head confirms or removes. A queued run that was killed is marked
+		// too, although the lane lists it no longer.
+		if err := a.markFailed(ctx, t.workflow, e); err != nil {
+			return nil, err
+		}
 	}
-	return a.askLane(ctx, t.workflow, ask)
+	item, err := a.get(ctx, store.LaneKey(t.workflow))
+	if err != nil {
+		return nil, err
+	}
+	l, err := lane.Decode(item.Data)
+	if err != nil {
+		return nil, a.park(item, err)
+	}
+	if _, ordered := l.OrderOf(e); l.Queued.Len() == 0 && !t.failed && (ordered || l.Running.Len() <= verifyLimit) {
+		// Nobody waits for the slot: the end goes with the next decision and costs no write of its own. Who comes to
+		// wait later looks at the heads of those that are said to run, after the lane lists it (P31); who reigns and the
+		// sweep look too.
+		a.note(t.workflow, laneHints{ended: []lane.Entry{e}})
+		return nil, nil
+	}
+	return a.askLane(ctx, t.workflow, &laneAsk{ended: []lane.Entry{e}})
 }
 
 // The marks of instances whose failure blocks STRICT_SEQUENTIAL. They are an index over the heads: a mark counts only

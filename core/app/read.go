@@ -104,7 +104,7 @@ func (a *App) completeOrder(ctx context.Context, id store.RunID) (bool, error) {
 		if o.Target == lane.Begin {
 			o.Target = lane.Queue
 		}
-		if _, err := a.carryOut(ctx, id.Workflow, o); err != nil {
+		if _, err := a.carryOut(ctx, id.Workflow, o, false); err != nil {
 			return false, err
 		}
 	}

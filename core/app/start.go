@@ -91,7 +91,8 @@ func (a *App) Start(ctx context.Context, workflow, version, caller string, r eng
 	if r.Initiator.Type == engine.Manual {
 		r.Initiator.User = caller
 	}
-	if r.RequestID == "" {
+	given := r.RequestID != ""
+	if !given {
 		r.RequestID = a.cfg.IDs.NewUUID()
 	}
 	if r.GroupInfo == 0 {
@@ -109,7 +110,7 @@ func (a *App) Start(ctx context.Context, workflow, version, caller string, r eng
 			break
 		}
 	}
-	started, err := a.number(ctx, body, 0)
+	started, err := a.number(ctx, body, 0, given)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,8 @@ func checkTrigger(ctl *definition.Control, v *definition.Version, r *engine.Star
 
 // Restart makes a new run of an instance from its newest, terminal one.
 func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartRequest) (*Started, error) {
-	if r.RequestID == "" {
+	given := r.RequestID != ""
+	if !given {
 		r.RequestID = a.cfg.IDs.NewUUID()
 	}
 	env := a.newPlanEnv(ctx, prev.ID().Workflow)
@@ -156,7 +158,7 @@ func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartReques
 			break
 		}
 	}
-	started, err := a.number(ctx, body, prev.ID().Instance)
+	started, err := a.number(ctx, body, prev.ID().Instance, given)
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +170,9 @@ func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartReques
 }
 
 // number stores a planned run and has the lane number it. The start item is the truth of the start (P12): without a
-// number nobody was answered, and whoever asks with the same request id finishes it.
-func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*Started, error) {
+// number nobody was answered, and whoever asks with the same request id finishes it. given tells that the caller chose
+// the id.
+func (a *App) number(ctx context.Context, body *engine.Body, instance int64, given bool) (*Started, error) {
 	wf := body.WorkflowID
 	out := &Started{WorkflowID: wf, UUID: body.UUID}
 	data, err := store.EncodeBody(body)
@@ -177,12 +180,17 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*S
 		return nil, err
 	}
 	// The instance is not known yet: large bodies of starts lie under the start's own name.
-	kept, err := a.bodies.Keep(ctx, fmt.Sprintf("%s/%d/start", wf, body.InternalID), data)
+	kept, err := a.bodies.KeepStart(ctx, fmt.Sprintf("%s/%d/start", wf, body.InternalID), data)
 	if err != nil {
 		return nil, err
 	}
+	w := a.next(table.Item{}, store.StartKey(wf, body.UUID), kept, 0)
+	if !given {
+		w.Item.Order = store.MadeID
+	}
 	for try := 0; ; try++ {
-		err = a.put(ctx, table.Item{}, store.StartKey(wf, body.UUID), kept, 0)
+		// The same token each time: a repetition that finds its own success is one.
+		err = a.write(ctx, w)
 		if code := table.CodeOf(err); code != table.CodeUnknown && code != table.CodeThrottled || try == maxTries {
 			break
 		}
@@ -190,24 +198,23 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*S
 			return nil, err
 		}
 	}
-	failed := body.StartFailure != nil
+	failed, resumed := body.StartFailure != nil, false
 	if table.CodeOf(err) == table.CodeConflict {
-		n, err := a.get(ctx, store.NumberKey(wf, body.UUID))
+		stored, err := a.storedStart(ctx, wf, body.UUID)
 		if err != nil {
 			return nil, err
 		}
-		if n.Exists() {
+		if stored.numbered {
 			out.Duplicated = true
 			return out, nil
 		}
 		// Somebody stored this start and was never answered. Its body stands, this one's is forgotten.
-		if failed, instance, err = a.storedStart(ctx, wf, body.UUID); err != nil {
-			return nil, err
-		}
+		failed, instance, resumed, given = stored.failed, stored.instance, true, true
 	} else if err != nil {
 		return nil, err
 	}
-	ask := &laneAsk{arrival: &lane.Arrival{UUID: body.UUID, Instance: instance, Failed: failed}}
+	// A start that was just stored under a new id has no number yet.
+	ask := &laneAsk{check: given || resumed, arrival: &lane.Arrival{UUID: body.UUID, Instance: instance, Failed: failed, Given: given}}
 	tasks, err := a.askLane(ctx, wf, ask)
 	if errors.Is(err, errAskAgain) {
 		// Another caller with the same request id is being numbered in the same commit: it is the one who is answered.
@@ -221,7 +228,7 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*S
 	if instance != 0 {
 		// A reader of the instance finds its newest head, and has no reason to ask the lane for a newer one: it must
 		// exist before the number is told.
-		if err := a.createRestarted(ctx, wf, ask.result, body.UUID); err != nil {
+		if err := a.createRestarted(ctx, wf, ask.result, body.UUID, given); err != nil {
 			a.log.WarnContext(ctx, "the head of a restart is left to its order", "workflow", wf, "uuid", body.UUID, "error", err)
 		}
 		// The failure of the run before no longer blocks: this run is judged in its place.
@@ -235,31 +242,45 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64) (*S
 
 // createRestarted makes the head of a restart that the lane has numbered. The run begins with whoever carries out the
 // lane's order, which stays.
-func (a *App) createRestarted(ctx context.Context, workflow string, r lane.Result, uuid string) error {
-	o := lane.Order{Entry: r.Entry, UUID: uuid, Target: lane.Queue}
+func (a *App) createRestarted(ctx context.Context, workflow string, r lane.Result, uuid string, given bool) error {
+	o := lane.Order{Entry: r.Entry, UUID: uuid, Given: given, Target: lane.Queue}
 	if r.Rejected {
 		o.Target, o.By = lane.Reject, r.By
 	}
-	_, err := a.carryOut(ctx, workflow, o)
+	_, err := a.carryOut(ctx, workflow, o, true)
 	return err
 }
 
-// storedStart tells of a start that was stored by an earlier try whether it is kept as failed, and which instance it
-// restarts.
-func (a *App) storedStart(ctx context.Context, workflow, uuid string) (failed bool, instance int64, err error) {
+// storedStart is what a start that was stored by an earlier try tells about itself.
+type storedStart struct {
+	numbered bool
+	failed   bool  // kept as failed
+	instance int64 // that it restarts, 0 for none
+}
+
+// storedStart reads a start that was stored by an earlier try.
+func (a *App) storedStart(ctx context.Context, workflow, uuid string) (storedStart, error) {
 	item, err := a.get(ctx, store.StartKey(workflow, uuid))
 	if err != nil {
-		return false, 0, err
+		return storedStart{}, err
+	}
+	if item.Order == store.MadeID {
+		// Who knows an id that we made up was answered with it.
+		return storedStart{numbered: true}, nil
+	}
+	n, err := a.get(ctx, store.NumberKey(workflow, uuid))
+	if err != nil || n.Exists() {
+		return storedStart{numbered: n.Exists()}, err
 	}
 	data, err := a.bodies.Fetch(ctx, item.Data)
 	if err != nil {
-		return false, 0, err
+		return storedStart{}, err
 	}
-	failed, instance, err = store.BodyOfStart(data)
+	failed, instance, err := store.BodyOfStart(data)
 	if err != nil {
-		return false, 0, a.park(item, err)
+		return storedStart{}, a.park(item, err)
 	}
-	return failed, instance, nil
+	return storedStart{failed: failed, instance: instance}, nil
 }
 
 // supersede notes on a FAILED run that a later run of its instance exists, and takes its mark away.

@@ -41,6 +41,7 @@ type task struct {
 	kind     taskKind
 	workflow string
 	order    lane.Order
+	own      bool // the order is about a start of this caller's
 	run      store.RunID
 	failed   bool
 	uuids    []string
@@ -109,7 +110,7 @@ func (a *App) settleSoon(ctx context.Context, tasks []task) error {
 func (a *App) do(ctx context.Context, t task) ([]task, error) {
 	switch t.kind {
 	case taskOrder:
-		return a.carryOut(ctx, t.workflow, t.order)
+		return a.carryOut(ctx, t.workflow, t.order, t.own)
 	case taskLane:
 		return a.lookAtLane(ctx, t.workflow)
 	case taskRun:

@@ -306,14 +306,15 @@ func (a *App) Counts(ctx context.Context, workflow string) (definition.Counts, e
 	if err != nil {
 		return definition.Counts{}, a.park(item, err)
 	}
-	if ended, _, err := a.verifyRunning(ctx, workflow, l); err != nil {
+	listed := append(l.Running.Head(verifyLimit), l.Queued.Head(verifyLimit)...)
+	if seen, err := a.readHeads(ctx, workflow, l, listed); err != nil {
 		return definition.Counts{}, err
-	} else if len(ended) > 0 {
-		lane.Decide(l, lane.Input{Now: a.now(), Ended: ended, Strategy: lane.Strategy{Rule: lane.StrictSequential, Concurrency: 1}, Blocked: true})
+	} else if len(seen.ended) > 0 {
+		lane.Decide(l, lane.Input{Now: a.now(), Ended: seen.ended, Strategy: lane.Strategy{Rule: lane.StrictSequential, Concurrency: 1}, Blocked: true})
 	}
 	failed, err := a.blockedInstances(ctx, workflow, 1<<20)
 	return definition.Counts{
-		Created: int64(len(l.Queued)), InProgress: int64(len(l.Running)), Failed: int64(len(failed)), LatestInstance: l.Latest,
+		Created: int64(l.Queued.Len()), InProgress: int64(l.Running.Len()), Failed: int64(len(failed)), LatestInstance: l.Latest,
 	}, err
 }
 

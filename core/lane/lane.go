@@ -7,8 +7,8 @@
 package lane
 
 import (
+	"cmp"
 	"slices"
-	"sort"
 
 	"github.com/downbeat/downbeat/core/fault"
 )
@@ -88,14 +88,16 @@ type Order struct {
 	Kill bool
 	// User and Reason are those of a Cancel.
 	User, Reason string
+	// Given tells that the caller chose the uuid and may ask with it again: its number must be kept for ever. Nobody but
+	// its own caller can ever ask about another one.
+	Given bool
 }
 
 // Lane is the state. Its zero value is the lane of a workflow that never ran.
 type Lane struct {
 	// Latest is the newest instance number; it survives the deletion of the workflow.
-	Latest int64
-	// Queued and Running are ordered by instance and run.
-	Queued, Running []Entry
+	Latest          int64
+	Queued, Running Set
 	Orders          []Order
 	// Deleting refuses every start: the workflow is being deleted (P15).
 	Deleting bool
@@ -105,6 +107,50 @@ type Lane struct {
 	Due int64
 	// Hold is until when LastOnly lets nothing begin: set by the first start that halts a running run. 0: nothing is held.
 	Hold int64
+
+	// The inbox, where callers leave pointers who lost the race for the lane (P13).
+
+	// Crowd is how many pointers the newest commit took; 0 while callers do not meet.
+	Crowd int
+	// FoldAt is by when whoever committed last has promised to look into the inbox again, in epoch milliseconds; the time
+	// of the commit where nothing is promised.
+	FoldAt int64
+	// Taken tells that no pointer left at this revision of the lane, or an earlier one, is taken any more.
+	Taken int64
+	// Recent are the pointers above Taken that have been taken, oldest revision first.
+	Recent []Pointer
+
+	index map[Entry]int // of Orders, while a decision is taken
+}
+
+// Pointer names what a caller left in the inbox: by the lane's revision that it lost to, and a hash of what it asks. Two
+// that are taken for one cost a caller another try and nothing else.
+type Pointer struct {
+	Rev  int64
+	Hash uint64
+}
+
+// Window is for how many revisions a pointer may be on its way into the inbox. One that comes later is not taken, and
+// its caller asks again.
+const Window = 4
+
+// HasTaken tells whether a pointer is not to be taken: it has been, or it came too late.
+func (l *Lane) HasTaken(p Pointer) bool {
+	return p.Rev <= l.Taken || slices.ContainsFunc(l.Recent, func(q Pointer) bool { return q.Hash == p.Hash })
+}
+
+// Take notes pointers as taken in a decision about revision rev of the lane. left is the oldest revision of those that
+// were seen and not taken, 0 when there are none.
+func (l *Lane) Take(rev int64, taken []Pointer, left int64) {
+	l.Crowd = len(taken)
+	upTo := rev - Window
+	if left != 0 {
+		upTo = min(upTo, left-1)
+	}
+	l.Taken = max(l.Taken, upTo)
+	l.Recent = append(l.Recent, taken...)
+	l.Recent = slices.DeleteFunc(l.Recent, func(p Pointer) bool { return p.Rev <= l.Taken })
+	slices.SortStableFunc(l.Recent, func(p, q Pointer) int { return cmp.Compare(p.Rev, q.Rev) })
 }
 
 // Arrival is a start or a restart that wants a number.
@@ -114,6 +160,8 @@ type Arrival struct {
 	Instance, LatestRun int64
 	// Failed marks a start that is kept though its parameters could not be evaluated: it is never queued.
 	Failed bool
+	// Given is that of its order.
+	Given bool
 }
 
 // Input is everything that a decision takes in at once.
@@ -160,26 +208,23 @@ type Outcome struct {
 // Decide takes in, in this order: what is done, what ended, a cancellation, the arrivals; then it begins what may.
 func Decide(l *Lane, in Input) Outcome {
 	var out Outcome
-	for _, d := range in.Done {
-		if l.dropOrder(d) {
-			out.Changed = true
-		}
+	if l.dropOrders(in.Done, in.Ended) {
+		out.Changed = true
 	}
 	for _, e := range in.Ended {
-		if l.remove(e) {
-			out.Changed = true
-		}
+		waited, ran := l.Queued.Remove(e), l.Running.Remove(e)
+		out.Changed = out.Changed || waited || ran
 	}
 	if in.Revive && l.Deleting {
 		l.Deleting, out.Changed = false, true
 	}
 	if in.CancelAll {
-		out.Cancelled = len(l.Queued)
-		for _, e := range l.Queued {
+		out.Cancelled = l.Queued.Len()
+		for _, e := range l.Queued.All() {
 			l.order(Order{Entry: e, Target: Cancel, Kill: in.Kill, User: in.User, Reason: in.Reason}, in.Now)
 			out.Changed = true
 		}
-		l.Queued = nil
+		l.Queued.Clear()
 	}
 	for _, a := range in.Arrivals {
 		r := l.arrive(a, in)
@@ -200,14 +245,15 @@ func Decide(l *Lane, in Input) Outcome {
 	if due := l.nextDue(in.Now); due != l.Due {
 		l.Due, out.Changed = due, true
 	}
+	l.index = nil
 	return out
 }
 
 // Busy tells whether any run is not terminal, or an order is not yet seen done.
-func (l *Lane) Busy() bool { return len(l.Queued)+len(l.Running)+len(l.Orders) > 0 }
+func (l *Lane) Busy() bool { return l.NonTerminal()+len(l.Orders) > 0 }
 
 // NonTerminal counts the runs that are not terminal.
-func (l *Lane) NonTerminal() int { return len(l.Queued) + len(l.Running) }
+func (l *Lane) NonTerminal() int { return l.Queued.Len() + l.Running.Len() }
 
 // OrderOf finds the order about a run.
 func (l *Lane) OrderOf(e Entry) (Order, bool) {
@@ -225,18 +271,16 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 	}
 	e := Entry{Instance: a.Instance, Run: a.LatestRun + 1}
 	if a.Instance != 0 {
-		for _, list := range [][]Entry{l.Queued, l.Running} {
-			for _, f := range list {
-				if f.Instance == a.Instance {
-					return Result{Err: fault.New(fault.BadRequest, "workflow instance %d is not terminal: its run %d must end first", a.Instance, f.Run)}
-				}
+		for _, list := range []*Set{&l.Queued, &l.Running} {
+			if f, ok := list.OfInstance(a.Instance); ok {
+				return Result{Err: fault.New(fault.BadRequest, "workflow instance %d is not terminal: its run %d must end first", a.Instance, f.Run)}
 			}
 		}
 	}
 	nonTerminal := l.NonTerminal()
 	// Under FirstOnly one run at most is there, under LastOnly one that is being ended and one that waits for it.
 	many := in.Strategy.Rule == FirstOnly && nonTerminal > 1 ||
-		in.Strategy.Rule == LastOnly && max(len(l.Queued), len(l.Running)) > 1
+		in.Strategy.Rule == LastOnly && max(l.Queued.Len(), l.Running.Len()) > 1
 	if many {
 		return Result{Err: fault.New(fault.BadRequest, "run strategy %s finds %d runs that are not terminal, at most one is allowed", in.Strategy.Rule, nonTerminal)}
 	}
@@ -245,14 +289,14 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 		e = Entry{Instance: l.Latest, Run: 1}
 	}
 	if a.Failed {
-		l.order(Order{Entry: e, Target: Fail, UUID: a.UUID}, in.Now)
+		l.order(Order{Entry: e, Target: Fail, UUID: a.UUID, Given: a.Given}, in.Now)
 		return Result{Entry: e}
 	}
 	switch in.Strategy.Rule {
 	case FirstOnly:
 		if nonTerminal > 0 {
 			by := l.oldest().Instance
-			l.order(Order{Entry: e, Target: Reject, UUID: a.UUID, By: by}, in.Now)
+			l.order(Order{Entry: e, Target: Reject, UUID: a.UUID, Given: a.Given, By: by}, in.Now)
 			return Result{Entry: e, Rejected: true, By: by}
 		}
 	case LastOnly, SerialLatestOnly:
@@ -260,12 +304,12 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 		if in.Strategy.Rule == SerialLatestOnly {
 			target = Supersede
 		}
-		for _, q := range l.Queued {
+		for _, q := range l.Queued.All() {
 			l.order(Order{Entry: q, Target: target, By: e.Instance}, in.Now)
 		}
-		l.Queued = nil
+		l.Queued.Clear()
 		if in.Strategy.Rule == LastOnly {
-			for _, r := range l.Running {
+			for _, r := range l.Running.All() {
 				l.order(Order{Entry: r, Target: Halt, By: e.Instance}, in.Now)
 				if l.Hold <= in.Now {
 					l.Hold = in.Now + holdMillis
@@ -273,8 +317,8 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 			}
 		}
 	}
-	l.order(Order{Entry: e, Target: Queue, UUID: a.UUID}, in.Now)
-	l.Queued = insert(l.Queued, e)
+	l.order(Order{Entry: e, Target: Queue, UUID: a.UUID, Given: a.Given}, in.Now)
+	l.Queued.Add(e)
 	return Result{Entry: e}
 }
 
@@ -290,70 +334,68 @@ func (l *Lane) dispatch(in Input, out *Outcome) bool {
 	if in.Strategy.Rule == LastOnly && in.Now < l.Hold {
 		return false
 	}
-	free := limit - len(l.Running)
-	if free <= 0 || len(l.Queued) == 0 {
+	free := limit - l.Running.Len()
+	if free <= 0 || l.Queued.Len() == 0 {
 		return false
 	}
 	l.Hold = 0
-	n := min(free, len(l.Queued))
+	n := min(free, l.Queued.Len())
 	if n > MaxDispatch {
 		n, out.More = MaxDispatch, true
 	}
-	for _, e := range l.Queued[:n] {
+	for _, e := range l.Queued.Head(n) {
 		l.order(Order{Entry: e, Target: Begin}, in.Now)
-		l.Running = insert(l.Running, e)
+		l.Queued.Remove(e)
+		l.Running.Add(e)
 	}
-	l.Queued = append([]Entry(nil), l.Queued[n:]...)
 	return true
 }
 
-// order adds an order, or replaces the one about the same run: the later word counts, the uuid is kept.
+// order adds an order, or replaces the one about the same run: the later word counts, the start is kept.
 func (l *Lane) order(o Order, now int64) {
 	if l.Since == 0 {
 		l.Since = now
 	}
-	for i := range l.Orders {
-		if have := &l.Orders[i]; have.Entry == o.Entry {
-			if o.UUID == "" {
-				o.UUID = have.UUID
-			}
-			*have = o
-			return
+	if l.index == nil {
+		l.index = make(map[Entry]int, len(l.Orders)+1)
+		for i := range l.Orders {
+			l.index[l.Orders[i].Entry] = i
 		}
 	}
-	l.Orders = append(l.Orders, o)
+	i, ok := l.index[o.Entry]
+	if !ok {
+		l.index[o.Entry] = len(l.Orders)
+		l.Orders = append(l.Orders, o)
+		return
+	}
+	if have := l.Orders[i]; o.UUID == "" {
+		o.UUID, o.Given = have.UUID, have.Given
+	}
+	l.Orders[i] = o
 }
 
-// dropOrder drops an order that was seen done. An order that has since been replaced by another target stays.
-func (l *Lane) dropOrder(d Order) bool {
-	for i, o := range l.Orders {
-		if o.Entry == d.Entry && o.Target == d.Target {
-			l.Orders = slices.Delete(l.Orders, i, i+1)
-			return true
-		}
+// dropOrders drops orders that were seen done, but for those that have since been replaced by another target, and all
+// about runs that ended: that a run ended proves that its head existed and began or was ended in the queue.
+func (l *Lane) dropOrders(done []Order, ended []Entry) bool {
+	if len(l.Orders) == 0 || len(done)+len(ended) == 0 {
+		return false
 	}
-	return false
-}
-
-// remove takes a run that ended out of the lane. That it ended proves that its head existed and began or was ended
-// in the queue, so what was ordered for it is done too.
-func (l *Lane) remove(e Entry) bool {
-	found := false
-	for i, o := range l.Orders {
-		if o.Entry == e {
-			l.Orders = slices.Delete(l.Orders, i, i+1)
-			found = true
-			break
-		}
+	type key struct {
+		Entry
+		Target Target
 	}
-	var ok bool
-	if l.Queued, ok = cut(l.Queued, e); ok {
-		found = true
+	gone := make(map[key]bool, len(done))
+	for _, d := range done {
+		gone[key{d.Entry, d.Target}] = true
 	}
-	if l.Running, ok = cut(l.Running, e); ok {
-		found = true
+	over := make(map[Entry]bool, len(ended))
+	for _, e := range ended {
+		over[e] = true
 	}
-	return found
+	before := len(l.Orders)
+	l.Orders = slices.DeleteFunc(l.Orders, func(o Order) bool { return over[o.Entry] || gone[key{o.Entry, o.Target}] })
+	l.index = nil
+	return len(l.Orders) < before
 }
 
 // Intervals of the lane's due time, in milliseconds.
@@ -375,10 +417,10 @@ func (l *Lane) nextDue(now int64) int64 {
 	switch {
 	case len(l.Orders) > 0:
 		want = roundUp(now + orderRetry)
-	case len(l.Queued)+len(l.Running) > 0:
+	case l.NonTerminal() > 0:
 		want = roundUp(now + verifyEvery)
 	}
-	if l.Hold > now && len(l.Queued) > 0 {
+	if l.Hold > now && l.Queued.Len() > 0 {
 		want = min(want, roundUp(l.Hold))
 	}
 	if l.Due > now && (want == 0 || l.Due <= want) {
@@ -391,21 +433,8 @@ func (l *Lane) nextDue(now int64) int64 {
 func roundUp(t int64) int64 { return (t + 14_999) / 15_000 * 15_000 }
 
 func (l *Lane) oldest() Entry {
-	if len(l.Running) > 0 {
-		return l.Running[0]
+	if l.Running.Len() > 0 {
+		return l.Running.Head(1)[0]
 	}
-	return l.Queued[0]
-}
-
-func insert(list []Entry, e Entry) []Entry {
-	i := sort.Search(len(list), func(i int) bool { return !list[i].before(e) })
-	return slices.Insert(list, i, e)
-}
-
-func cut(list []Entry, e Entry) ([]Entry, bool) {
-	i := sort.Search(len(list), func(i int) bool { return !list[i].before(e) })
-	if i < len(list) && list[i] == e {
-		return slices.Delete(list, i, i+1), true
-	}
-	return list, false
+	return l.Queued.Head(1)[0]
 }

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/downbeat/downbeat/core/pack"
 )
 
 // show writes a lane as one line: what waits, what runs, what is ordered.
@@ -20,8 +23,8 @@ func show(l *Lane) string {
 		}
 		b.WriteString("; ")
 	}
-	list("queued", l.Queued)
-	list("running", l.Running)
+	list("queued", l.Queued.All())
+	list("running", l.Running.All())
 	b.WriteString("orders")
 	names := [...]string{"", "queue", "begin", "reject", "drop", "supersede", "cancel", "fail", "halt"}
 	for _, o := range l.Orders {
@@ -142,8 +145,8 @@ func TestLaneInvariants(t *testing.T) {
 					in.Arrivals = append(in.Arrivals, Arrival{UUID: "u", Failed: rapid.IntRange(0, 9).Draw(t, "failed") == 0})
 				}
 			case 1:
-				if len(l.Running) > 0 {
-					in.Ended = []Entry{rapid.SampledFrom(l.Running).Draw(t, "ended")}
+				if l.Running.Len() > 0 {
+					in.Ended = []Entry{rapid.SampledFrom(l.Running.All()).Draw(t, "ended")}
 				}
 			case 2:
 				if len(l.Orders) > 0 {
@@ -152,7 +155,7 @@ func TestLaneInvariants(t *testing.T) {
 			case 3:
 				in.CancelAll = rapid.IntRange(0, 5).Draw(t, "cancel") == 0
 			}
-			before, latest := len(l.Running)-len(in.Ended), l.Latest
+			before, latest := l.Running.Len()-len(in.Ended), l.Latest
 			out := Decide(l, in)
 			fresh := 0
 			for _, r := range out.Results {
@@ -169,11 +172,11 @@ func TestLaneInvariants(t *testing.T) {
 			if in.Strategy.Rule != Parallel {
 				limit = 1
 			}
-			if len(l.Running) > max(limit, before) {
-				t.Fatalf("%d run under %v, %d before", len(l.Running), in.Strategy, before)
+			if l.Running.Len() > max(limit, before) {
+				t.Fatalf("%d run under %v, %d before", l.Running.Len(), in.Strategy, before)
 			}
-			for _, q := range l.Queued {
-				if slices.Contains(l.Running, q) {
+			for _, q := range l.Queued.All() {
+				if l.Running.Has(q) {
 					t.Fatalf("%v waits and runs", q)
 				}
 			}
@@ -189,7 +192,10 @@ func TestLaneInvariants(t *testing.T) {
 }
 
 func TestDecodeCorrupt(t *testing.T) {
-	l := &Lane{Latest: 7, Queued: []Entry{{6, 1}}, Running: []Entry{{5, 1}}, Orders: []Order{{Entry: Entry{6, 1}, Target: Queue, UUID: "u"}}}
+	l := &Lane{
+		Latest: 7, Queued: SetOf(Entry{6, 1}), Running: SetOf(Entry{5, 1}), Taken: 3, Recent: []Pointer{{4, 99}}, Crowd: 1,
+		Orders: []Order{{Entry: Entry{6, 1}, Target: Queue, UUID: "u"}},
+	}
 	data := l.Encode()
 	for n := 1; n < len(data); n++ {
 		if _, err := Decode(data[:n]); err == nil {
@@ -201,13 +207,164 @@ func TestDecodeCorrupt(t *testing.T) {
 	}
 }
 
-// A lane stored before Hold was known is read as one that holds nothing.
-func TestDecodeFormat1(t *testing.T) {
-	l := &Lane{Latest: 7, Queued: []Entry{{6, 1}}, Running: []Entry{{5, 1}}, Hold: 0}
-	data := l.Encode()
-	old := append([]byte{1}, data[1:len(data)-1]...)
-	back, err := Decode(old)
-	if err != nil || !reflect.DeepEqual(back, l) {
-		t.Errorf("Decode(format 1) = %+v, %v; want %+v", back, err, l)
+// TestDecodeOlder reads lanes as formats 1 and 2 stored them: lists in place of spans, Hold from 2 on.
+func TestDecodeOlder(t *testing.T) {
+	for stored := byte(1); stored <= 2; stored++ {
+		var w pack.Writer
+		w.Format(stored)
+		w.Int(9) // latest
+		w.Bool(false)
+		w.Int(5) // since
+		w.Int(15_000)
+		for _, list := range [][]Entry{{{6, 1}, {7, 1}, {9, 1}}, {{4, 2}}} {
+			w.Uint(uint64(len(list)))
+			var prev int64
+			for _, e := range list {
+				w.Int(e.Instance - prev)
+				w.Int(e.Run)
+				prev = e.Instance
+			}
+		}
+		w.Uint(1)
+		w.Int(9)
+		w.Int(1)
+		w.Uint(uint64(Queue))
+		w.Str("u")
+		w.Int(0)
+		w.Bool(true)
+		w.Str("ana")
+		w.Str("why")
+		want := &Lane{
+			Latest: 9, Since: 5, Due: 15_000, Queued: SetOf(Entry{6, 1}, Entry{7, 1}, Entry{9, 1}), Running: SetOf(Entry{4, 2}),
+			Orders: []Order{{Entry: Entry{9, 1}, Target: Queue, UUID: "u", Kill: true, User: "ana", Reason: "why", Given: true}},
+		}
+		if stored == 2 {
+			w.Int(77)
+			want.Hold = 77
+		}
+		if got, err := Decode(w.Buf); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("format %d: %+v, %v; want %+v", stored, got, err, want)
+		}
 	}
+}
+
+// TestLaneSize shows what the spans and groups are for: the item stays below a KiB where runs crowd.
+func TestLaneSize(t *testing.T) {
+	l := &Lane{}
+	var as []Arrival
+	for i := range 10_000 {
+		as = append(as, Arrival{UUID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", i)})
+	}
+	Decide(l, Input{Now: 1, Strategy: Strategy{Parallel, 100}, Arrivals: as})
+	Decide(l, Input{Now: 1, Strategy: Strategy{Parallel, 100}})
+	orders := len(l.Orders)
+	if orders != 10_000 {
+		t.Fatalf("%d orders, want one for each start", orders)
+	}
+	if n := len(l.Encode()); n > 17*orders {
+		t.Errorf("%d bytes for %d orders about new starts", n, orders)
+	}
+	Decide(l, Input{Now: 1, Strategy: Strategy{Parallel, 100}, Done: append([]Order(nil), l.Orders...)})
+	if n := len(l.Encode()); n > 40 {
+		t.Errorf("%d bytes for a queue of %d and %d that run", n, l.Queued.Len(), l.Running.Len())
+	}
+	Decide(l, Input{Now: 1, Strategy: Strategy{Parallel, 100}, CancelAll: true, User: "ana", Reason: "enough"})
+	if n := len(l.Encode()); n > 80 || len(l.Orders) != 9_900 {
+		t.Errorf("%d bytes for %d orders to cancel", n, len(l.Orders))
+	}
+}
+
+// TestSet compares a set with a sorted list, its naive twin.
+func TestSet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var s Set
+		twin := map[Entry]bool{}
+		for range rapid.IntRange(1, 80).Draw(t, "moves") {
+			e := Entry{rapid.Int64Range(1, 12).Draw(t, "instance"), rapid.Int64Range(1, 3).Draw(t, "run")}
+			if rapid.IntRange(0, 2).Draw(t, "add") > 0 {
+				s.Add(e)
+				twin[e] = true
+			} else if s.Remove(e) != twin[e] {
+				t.Fatalf("removing %v tells %v", e, !twin[e])
+			} else {
+				delete(twin, e)
+			}
+			var want []Entry
+			for i := int64(1); i <= 12; i++ {
+				found := false
+				for r := int64(1); r <= 3; r++ {
+					if twin[Entry{i, r}] {
+						want = append(want, Entry{i, r})
+						found = true
+					}
+				}
+				if _, ok := s.OfInstance(i); ok != found {
+					t.Fatalf("%v has a run of instance %d: %v", want, i, ok)
+				}
+			}
+			if got := s.All(); s.Len() != len(want) || !slices.Equal(got, want) {
+				t.Fatalf("set is %v, want %v", got, want)
+			}
+			for i := 1; i < len(s.spans); i++ {
+				if a, b := s.spans[i-1], s.spans[i]; a.run == b.run && a.last+1 == b.first {
+					t.Fatalf("neighbours %v and %v could be one span", a, b)
+				}
+			}
+			var w pack.Writer
+			w.Format(1)
+			s.encode(&w)
+			r, _, err := pack.NewReader(w.Buf, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := decodeSet(r, 12)
+			if err != nil || r.Err() != nil || !slices.Equal(back.All(), want) {
+				t.Fatalf("decoded %v, %v; want %v", back.All(), err, want)
+			}
+		}
+	})
+}
+
+// TestTake: over random moves a pointer is taken at most once, and never after the lane has closed its revision.
+func TestTake(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := &Lane{}
+		inbox := map[Pointer]bool{} // true: taken
+		for rev := int64(1); rev < 40; rev++ {
+			for range rapid.IntRange(0, 4).Draw(t, "left") {
+				inbox[Pointer{Rev: max(1, rev-rapid.Int64Range(0, 2*Window).Draw(t, "late")), Hash: uint64(len(inbox) + 1)}] = false
+			}
+			if rapid.Bool().Draw(t, "plain") {
+				continue
+			}
+			var open []Pointer
+			for p := range inbox {
+				if !l.HasTaken(p) {
+					open = append(open, p)
+				}
+			}
+			slices.SortFunc(open, func(p, q Pointer) int { return cmp.Or(cmp.Compare(p.Rev, q.Rev), cmp.Compare(p.Hash, q.Hash)) })
+			n := rapid.IntRange(0, len(open)).Draw(t, "taken")
+			left := int64(0)
+			if n < len(open) {
+				left = open[n].Rev
+			}
+			for _, p := range open[:n] {
+				if inbox[p] {
+					t.Fatalf("pointer %v is taken twice", p)
+				}
+				inbox[p] = true
+			}
+			l.Take(rev, slices.Clone(open[:n]), left)
+			for _, p := range open[n:] {
+				if l.HasTaken(p) && p.Rev > rev-Window {
+					t.Fatalf("pointer %v of a newer revision was left and is not to be taken, taken up to %d", p, l.Taken)
+				}
+			}
+			back, err := Decode(l.Encode())
+			if err != nil || back.Taken != l.Taken || !slices.Equal(back.Recent, l.Recent) || back.Crowd != l.Crowd {
+				t.Fatalf("decoded %+v, %v; want %+v", back, err, l)
+			}
+		}
+	})
 }

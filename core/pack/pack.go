@@ -134,6 +134,17 @@ func (r *Reader) Bytes() []byte {
 	return b
 }
 
+// Raw reads n bytes that have no length before them; nil when there are fewer. They alias the record.
+func (r *Reader) Raw(n int) []byte {
+	if n > len(r.buf) {
+		r.fail("text")
+		return nil
+	}
+	b := r.buf[:n:n]
+	r.buf = r.buf[n:]
+	return b
+}
+
 // Str reads a string.
 func (r *Reader) Str() string { return string(r.Bytes()) }
 

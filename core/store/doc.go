@@ -8,9 +8,11 @@
 //	ver#<workflow>#<internal> v<version>    a definition version, immutable, compressed
 //	tl#<workflow>             <id>#<n>      a line of the change timeline
 //	lane#<workflow>           head          numbers, queue and running set (package lane)
-//	lane#<workflow>#in<0..15> <uuid>        a start that lost the race for the lane and waits to be folded (P13)
+//	lane#<workflow>#inbox#<0..15> <rev>.<ask> a start, or the end of a run, that lost the race for the lane (P13)
+//	lane#<workflow>#folds     <rev>         what a commit of the lane answered to such
 //	start#<workflow>#<uuid>   s             the body of a run, immutable: the one truth of a start (P12)
-//	                          n             its number, written when the lane has given one
+//	                          n             its number, written when the lane has given one and somebody may ask:
+//	                                        the caller chose the request id, or another than the caller makes the head
 //	run#<workflow>#<instance> h<run>        the head of a run: status, page map, tokens; moved by conditional writes
 //	                          latest        the newest run of the instance, written when there is a second one
 //	p#<run>#<0..7>            <n>.<token>   a page: immutable records of attempts, counted only when a head names it
@@ -75,18 +77,15 @@ func RunBlobs(workflow string, internalID, instance int64) string {
 
 func LaneKey(workflow string) table.Key { return table.Key{PK: "lane#" + workflow, SK: "head"} }
 
-// InboxShards is over how many partitions the pointers of one workflow's starts are spread.
-const InboxShards = 16
-
-func InboxPK(workflow string, shard int) string {
-	return "lane#" + workflow + "#in" + strconv.Itoa(shard)
-}
-
 func StartPK(workflow, uuid string) string { return "start#" + workflow + "#" + uuid }
 
 func StartKey(workflow, uuid string) table.Key {
 	return table.Key{PK: StartPK(workflow, uuid), SK: "s"}
 }
+
+// MadeID is the Order of a start item whose id the application made up: nobody else knows it before the start is
+// answered.
+const MadeID = 1
 
 func NumberKey(workflow, uuid string) table.Key {
 	return table.Key{PK: StartPK(workflow, uuid), SK: "n"}

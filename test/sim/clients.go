@@ -144,14 +144,19 @@ func (s *system) clients(ids []string) {
 func (s *system) start(workflow, uuid string, try int) {
 	w := s.w
 	again := false
+	id := uuid
+	if uuid[len(uuid)-1]%3 == 0 {
+		// This client leaves the request id to the application: asking again is another start.
+		id = ""
+	}
 	s.invoke("client-start", func(ctx context.Context, a *app.App) {
-		started, err := a.Start(ctx, workflow, "active", "sim", engine.StartRequest{Initiator: engine.Initiator{Type: engine.Manual}, RequestID: uuid, RequestTime: a.Now()})
+		started, err := a.Start(ctx, workflow, "active", "sim", engine.StartRequest{Initiator: engine.Initiator{Type: engine.Manual}, RequestID: id, RequestTime: a.Now()})
 		switch {
 		case err == nil && started.Duplicated:
 			w.logf("start %s of %s: duplicated", uuid, workflow)
 		case err == nil:
 			w.logf("start %s of %s: instance %d", uuid, workflow, started.Instance)
-			id := store.RunID{Workflow: workflow, Instance: started.Instance, Run: started.Run}
+			id, uuid := store.RunID{Workflow: workflow, Instance: started.Instance, Run: started.Run}, started.UUID
 			if other, dup := s.answered[uuid]; dup && other != id {
 				w.fail("start %s was answered with %s and with %s", uuid, other, id)
 			}

@@ -92,6 +92,11 @@ func (t *simTable) Query(_ context.Context, q table.Query) (table.Page, table.Un
 	return call(t.ports, "query", table.Key{PK: q.PK}, false, func() (table.Page, table.Units, error) { return t.t.Query(background, q) })
 }
 
+// Queries are one call: what they see may not differ in time here, which they do not promise either.
+func (t *simTable) Queries(_ context.Context, qs []table.Query) ([]table.Page, table.Units, error) {
+	return call(t.ports, "queries", table.Key{PK: qs[0].PK}, false, func() ([]table.Page, table.Units, error) { return table.Queries(background, t.t, qs) })
+}
+
 func (t *simTable) Write(_ context.Context, w table.Write) (table.Units, error) {
 	_, u, err := call(t.ports, "write", w.Item.Key, true, func() (struct{}, table.Units, error) {
 		w := t.s.broken(w)

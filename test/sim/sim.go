@@ -353,11 +353,11 @@ func (s *system) checkLane(workflow string, it table.Item) {
 		s.w.fail("lane of %s: %v", workflow, err)
 		return
 	}
-	if limit := concurrency(workflow); len(l.Running) > limit {
-		s.w.fail("%d runs of %s execute, %d are allowed", len(l.Running), workflow, limit)
+	if limit := concurrency(workflow); l.Running.Len() > limit {
+		s.w.fail("%d runs of %s execute, %d are allowed", l.Running.Len(), workflow, limit)
 	}
 	seen := map[lane.Entry]bool{}
-	for _, e := range append(append([]lane.Entry(nil), l.Queued...), l.Running...) {
+	for _, e := range append(l.Queued.All(), l.Running.All()...) {
 		if seen[e] {
 			s.w.fail("lane of %s lists %v twice", workflow, e)
 		}
@@ -537,8 +537,8 @@ func (s *system) unrest() string {
 				return fmt.Sprintf("run %s was ordered and does not exist", id)
 			}
 		}
-		if len(l.Queued)+len(l.Running) > 0 {
-			return fmt.Sprintf("lane of %s still lists %v %v", wf, l.Queued, l.Running)
+		if l.NonTerminal() > 0 {
+			return fmt.Sprintf("lane of %s still lists %v %v", wf, l.Queued.All(), l.Running.All())
 		}
 	}
 	return ""
