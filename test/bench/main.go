@@ -105,14 +105,32 @@ func (m *meter) take() map[string]float64 {
 
 func main() {
 	file := flag.String("json", "", "write the rows into this `file` as JSON lines")
+	only := flag.String("only", "", "run this part alone: starts")
 	flag.Parse()
-	if err := run(*file); err != nil {
+	if err := run(*file, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(file string) error {
+func run(file, only string) error {
+	var out bytes.Buffer
+	if only != "starts" {
+		if err := workloads(&out); err != nil {
+			return err
+		}
+	}
+	if err := starts(&out); err != nil {
+		return err
+	}
+	if file == "" {
+		return nil
+	}
+	return os.WriteFile(file, out.Bytes(), 0o644)
+}
+
+// workloads measures the workloads over the embedded stores and writes their rows as JSON lines.
+func workloads(out io.Writer) error {
 	parallel := `{"rule":"PARALLEL","workflow_concurrency":1000}`
 	workloads := []workload{
 		{"chain of 100 NoOp", 20, 20, chain(100), 100, parallel},
@@ -121,7 +139,6 @@ func run(file string) error {
 		{"6-step DAG, 1,000 runs over 1,000 ids", 1000, 1000, diamond(), 6, parallel},
 		{"1 step, 1,000 starts, SEQUENTIAL", 1000, 1, step("only", ""), 1, `"SEQUENTIAL"`},
 	}
-	var rows []Row
 	fmt.Printf("%-8s %-40s %10s %9s %9s %8s %8s %8s %8s\n", "store", "workload", "steps/s", "start p50", "start p99", "WU/run", "RU/run", "msg/run", "$/M steps")
 	for _, memory := range []bool{true, false} {
 		for _, w := range workloads {
@@ -129,21 +146,14 @@ func run(file string) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", w.name, err)
 			}
-			rows = append(rows, row)
+			if err := json.NewEncoder(out).Encode(row); err != nil {
+				return err
+			}
 			fmt.Printf("%-8s %-40s %10.0f %6.2f ms %6.2f ms %8.1f %8.1f %8.1f %8.2f\n", row.Store, row.Workload, row.StepsPerSec, row.StartP50, row.StartP99,
 				row.WriteUnits, row.ReadUnits, row.Messages, row.Dollars)
 		}
 	}
-	if file == "" {
-		return nil
-	}
-	var out bytes.Buffer
-	for _, r := range rows {
-		if err := json.NewEncoder(&out).Encode(r); err != nil {
-			return err
-		}
-	}
-	return os.WriteFile(file, out.Bytes(), 0o644)
+	return nil
 }
 
 func measure(w workload, memory bool) (Row, error) {
