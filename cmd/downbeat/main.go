@@ -17,6 +17,7 @@ Usage:
 
   downbeat local [flags]             serve the REST API and run workflows on this machine
   downbeat sel EXPRESSION [flags]    evaluate an expression of the language SEL
+  downbeat parked [flags]            list what cannot be read in a data folder
   downbeat version                   print the version
 
 Run "downbeat COMMAND --help" for the flags of a command.
@@ -37,6 +38,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return runLocal(args[1:], stdout, stderr)
 	case "sel":
 		return runSEL(args[1:], stdin, stdout, stderr)
+	case "parked":
+		return runParked(args[1:], stdout, stderr)
 	case "version", "--version", "-v":
 		fmt.Fprintln(stdout, "downbeat "+versionText())
 		return 0

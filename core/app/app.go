@@ -30,11 +30,12 @@ type Metrics interface {
 
 // Names of counters.
 const (
-	CountDecisions  = "Decisions"   // committed decisions over runs
-	CountConflicts  = "Conflicts"   // commits that lost a race
-	CountFolds      = "Folds"       // inputs folded into commits
-	CountSwept      = "SweptHeads"  // heads that the sweep sent a poke for
-	CountParked     = "ParkedHeads" // heads that cannot be decoded
+	CountDecisions  = "Decisions"     // committed decisions over runs
+	CountConflicts  = "Conflicts"     // commits that lost a race
+	CountFolds      = "Folds"         // inputs folded into commits
+	CountSwept      = "SweptHeads"    // heads that the sweep sent a poke for
+	CountParked     = "ParkedHeads"   // heads that cannot be decoded
+	CountDeaths     = "DeadDecisions" // decisions that died, by a panic or with their process
 	CountDropped    = "DroppedMessages"
 	CountRetried    = "RetriedMessages"
 	CountRefused    = "RefusedStarts" // starts that events asked for and that can never succeed
@@ -117,6 +118,8 @@ type Config struct {
 	// Defer hands work to somebody who does it soon, outside the caller's request, in place of a poke; nil where an
 	// invocation ends with its answer, as on Lambda. What is lost with the process is found by the sweep.
 	Defer func(work func(ctx context.Context))
+	// Decide decides about runs. Default engine.Decide; tests set one that dies.
+	Decide Decider
 	// Since, in epoch milliseconds, is when this process began, where it is the only one that works on the table and has
 	// queues of its own: messages that were sent and claims that were made before died with those who held them. 0, as on
 	// AWS, where queues outlive invocations: they live for ClaimTimeout.
@@ -149,6 +152,9 @@ func New(cfg Config) (*App, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Decide == nil {
+		cfg.Decide = engine.Decide
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NoMetrics{}

@@ -56,7 +56,7 @@ func (a *App) Handle(ctx context.Context, name queue.Name, d queue.Delivery) (fa
 			a.count(CountRetried, 1)
 		}
 	}()
-	err := a.handle(ctx, name, d)
+	err := a.handle(withReceives(ctx, d.Receives), name, d)
 	return a.fateOf(ctx, name, d, err)
 }
 
@@ -166,6 +166,11 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 					err = fmt.Errorf("decision died: %v\n%s", p, debug.Stack())
 				}
 			}()
+			receives := 0
+			for _, d := range g.receipts {
+				receives = max(receives, d.Receives)
+			}
+			ctx := withReceives(ctx, receives)
 			m, err := a.moveRun(ctx, g.id, "", inputs(g.inputs...), maxTries)
 			if err != nil {
 				return err

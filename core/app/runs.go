@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/downbeat/downbeat/core/engine"
-	"github.com/downbeat/downbeat/core/pack"
 	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
@@ -181,15 +180,15 @@ type move struct {
 	away      *engine.Away
 	create    bool
 	supersede bool
+	// poison are steps that decisions died at; only, if set, is the one step that goes on (P4).
+	poison []engine.Poison
+	only   *string
 }
 
 func inputs(in ...engine.Input) move { return move{inputs: in} }
 
-// moveRun folds inputs into a run: load, decide, commit on the revision, and the tasks that follow. A lost race is
-// decided again from a fresh load. uuid names the start of a run that may have no head yet, else it is empty.
-func (a *App) moveRun(ctx context.Context, id store.RunID, uuid string, mv move, tries int) (*moved, error) {
-	unlock := a.runs.lock(id.String())
-	defer unlock()
+// tryMove is moveRun without regard to who may have died of it.
+func (a *App) tryMove(ctx context.Context, id store.RunID, uuid string, mv move, tries int) (*moved, error) {
 	var err error
 	var preload []engine.Key
 	var env *runEnv
@@ -220,6 +219,10 @@ func (a *App) moveRun(ctx context.Context, id store.RunID, uuid string, mv move,
 			try, rounds = try-1, rounds+1
 			continue
 		}
+		if a.died(ctx, id, err, &mv) {
+			try--
+			continue
+		}
 		if !lost(err) {
 			return nil, err
 		}
@@ -243,7 +246,9 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 		if mv.away != nil {
 			ended, action := engine.ApplyAway(st, *mv.away, env.Now())
 			if action != nil {
-				return a.decideRun(ctx, v, inputs(*action), env)
+				next := inputs(*action)
+				next.poison, next.only = mv.poison, mv.only
+				return a.decideRun(ctx, v, next, env)
 			}
 			m.ended, changed = ended, changed || ended
 		}
@@ -258,7 +263,7 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 			return nil, fmt.Errorf("run %s: the decision still lacks data after %d rounds", v.id, maxRounds)
 		}
 		st = v.state()
-		d, err = engine.Decide(st, mv.inputs, env)
+		d, err = a.cfg.Decide(st, mv.with(mv.inputs), env)
 		var need *engine.NeedError
 		if errors.As(err, &need) {
 			if err := env.load(ctx, need.Keys); err != nil {
@@ -281,9 +286,12 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 	m.answers, m.ended = d.Answers, d.Ended
 	released, polls := d.Released, d.Polls
 	runChanged := d.RunChanged || first
+	if mv.only != nil {
+		d.More = false // of the others the caller takes care
+	}
 	for d.More && a.now()-started < a.set.CommitEvery.Milliseconds() {
 		// The next slice goes on from the state in memory. What it lacks makes the whole decision be taken again.
-		next, err := engine.Decide(st, nil, env)
+		next, err := a.cfg.Decide(st, mv.with(nil), env)
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", v.id, err)
 		}
@@ -562,17 +570,6 @@ func (a *App) putPages(ctx context.Context, writes []table.Write) error {
 	u, err := a.cfg.Table.BatchPut(ctx, items)
 	a.spend(u)
 	return err
-}
-
-// park takes an item that cannot be decoded out of the way: it is counted and reported, and left as it is. Data of a
-// newer version is no defect: its message comes again when the deployment has gone on (P10).
-func (a *App) park(item table.Item, cause error) error {
-	if errors.Is(cause, pack.ErrNewer) {
-		return fmt.Errorf("item %s: %w", item.Key, cause)
-	}
-	a.count(CountParked, 1)
-	a.log.Error("item cannot be read and is left alone", "key", item.Key.String(), "error", cause)
-	return &CorruptError{Key: item.Key, Cause: cause}
 }
 
 // keyedLocks serialises the work of this process on one head: between processes the revision decides, inside one it

@@ -157,6 +157,9 @@ func StepUUID(b *Body, stepID string, attempt int64) string {
 func (d *decider) step(i int) error {
 	a, p := d.st.Steps[i].Latest, &d.plan.steps[i]
 	held := d.st.Run.Status == InstancePaused // by a user: nothing new begins, what runs goes on
+	if died, err := d.poisoned(i, a); died {
+		return err
+	}
 	for {
 		switch a.Status {
 		case StepCreated:
@@ -449,6 +452,10 @@ func (d *decider) foldResult(r Result) error {
 	}
 	if d.st.Run.Status.Terminal() {
 		return nil
+	}
+	d.at = i
+	if _, died := d.poison[a.StepID]; died {
+		return nil // the attempt ends when its turn comes
 	}
 	d.touch(i, a)
 	a.Times.Modify = d.now

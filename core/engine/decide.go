@@ -16,14 +16,21 @@ const checkMillis = 15_000
 // changes st, which belongs to the decision: after an error st is garbage and must be loaded again.
 //
 // It is deterministic: the same state, inputs and environment give the same changes. All times that it sets are one
-// now. It returns a *NeedError for what must be loaded first (P1); every other error is a defect or a corrupt state.
-func Decide(st *State, in []Input, env Env) (*Decision, error) {
+// now. It returns a *NeedError for what must be loaded first (P1); every other error is a defect or a corrupt state, a
+// *DeathError one that names the step.
+func Decide(st *State, in []Input, env Env) (out *Decision, err error) {
 	d := newDecider(st, env)
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, d.died(p)
+		}
+	}()
 	for _, input := range in {
 		if err := d.fold(input); err != nil {
 			return nil, err
 		}
 	}
+	d.at = -1
 	if err := d.advance(); err != nil {
 		return nil, err
 	}
@@ -57,6 +64,10 @@ type decider struct {
 
 	queue  workQueue
 	byUUID map[string]int // live attempts outside
+
+	at     int               // the step that the decision is at, -1 for none
+	poison map[string]string // steps that it must not touch, with the reason
+	only   *string           // the one step that goes on; nil: all
 }
 
 func newDecider(st *State, env Env) *decider {
@@ -64,6 +75,7 @@ func newDecider(st *State, env Env) *decider {
 	d := &decider{
 		st: st, env: env, plan: st.Body.compiled(), now: max(env.Now(), st.Run.LastTime), budget: env.MaxSteps(),
 		missing: make([]int32, n), satisfied: make([]bool, n), touched: make([]*Attempt, n),
+		at: -1,
 	}
 	if d.budget <= 0 {
 		d.budget = defaultMaxSteps
@@ -133,6 +145,13 @@ func (d *decider) fold(input Input) error {
 	case Begin:
 		d.begin()
 	case Tick:
+	case Poison:
+		if d.poison == nil {
+			d.poison = map[string]string{}
+		}
+		d.poison[in.StepID] = in.Reason
+	case Only:
+		d.only = &in.StepID
 	case Result:
 		return d.foldResult(in)
 	case *Result:
@@ -182,21 +201,29 @@ func (d *decider) advance() error {
 		a := d.st.Steps[i].Latest
 		switch {
 		case a == nil:
-			if d.missing[i] == 0 {
+			if d.missing[i] == 0 && !d.skipped(i) {
+				d.at = i
 				if err := d.create(i); err != nil {
 					return err
 				}
 			}
 		case !a.Status.Terminal():
-			d.queue.push(i)
-		case a.Status.Retryable() && d.now >= a.RetryAt && run.Status != InstancePaused:
+			if !d.skipped(i) {
+				d.queue.push(i)
+			}
+		case a.Status.Retryable() && !d.skipped(i) && d.now >= a.RetryAt && run.Status != InstancePaused:
+			d.at = i
 			if _, err := d.retry(i); err != nil {
 				return err
 			}
 		}
 	}
 	for len(d.queue.items) > 0 {
-		if err := d.step(d.queue.pop()); err != nil {
+		d.at = d.queue.pop()
+		if d.skipped(d.at) {
+			continue
+		}
+		if err := d.step(d.at); err != nil {
 			if err = d.need(err); err != nil {
 				return err
 			}
@@ -207,6 +234,7 @@ func (d *decider) advance() error {
 			break
 		}
 	}
+	d.at = -1
 	if !d.out.More {
 		d.setCheck()
 	}

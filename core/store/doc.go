@@ -15,9 +15,11 @@
 //	                                        the caller chose the request id, or another than the caller makes the head
 //	run#<workflow>#<instance> h<run>        the head of a run: status, page map, tokens; moved by conditional writes
 //	                          latest        the newest run of the instance, written when there is a second one
+//	                          suspect<run>  how often processes died that decided about a run, and at which step (P4)
 //	p#<run>#<0..7>            <n>.<token>   a page: immutable records of attempts, counted only when a head names it
 //	a#<step_uuid>             a             the claim of an attempt that runs outside (P19)
 //	failed#<workflow>         <instance>    an instance whose failure blocks STRICT_SEQUENTIAL
+//	parked                    <key>         a head that cannot be decoded, taken out of the due index (P4)
 //	permit#<workflow>         head          permits of the derived tags of one workflow; tag#<name> of a named tag
 //
 // A start puts "s", the lane gives a number and lists the run, "n" and the head follow from the lane's order. The
@@ -102,6 +104,19 @@ func RunKey(r RunID) table.Key {
 // LatestKey names the item that tells the newest run of an instance; absent, it is run 1.
 func LatestKey(workflow string, instance int64) table.Key {
 	return table.Key{PK: InstancePK(workflow, instance), SK: "latest"}
+}
+
+// SuspectKey names the item about a run at whose decisions processes may have died (P4).
+func SuspectKey(r RunID) table.Key {
+	return table.Key{PK: InstancePK(r.Workflow, r.Instance), SK: "suspect" + num(r.Run)}
+}
+
+// ParkedPK is the partition that lists the heads which cannot be decoded.
+const ParkedPK = "parked"
+
+// ParkedKey names the item about such a head.
+func ParkedKey(head table.Key) table.Key {
+	return table.Key{PK: ParkedPK, SK: head.PK + "/" + head.SK}
 }
 
 // ParseRunKey reads the run out of a head's key: what the due index shows the sweep.

@@ -22,7 +22,7 @@ const (
 // metrics are the counters that become CloudWatch metrics. All others are members of the same line, to be queried from
 // the logs, and cost nothing more. A test compares them with the names that the application counts under.
 var metrics = []string{
-	"Decisions", "Conflicts", "Folds", "SweptHeads", "ParkedHeads", "HandledMessages", "RetriedMessages", "DroppedMessages",
+	"Decisions", "Conflicts", "Folds", "SweptHeads", "ParkedHeads", "DeadDecisions", "HandledMessages", "RetriedMessages", "DroppedMessages",
 	CountLater, CountSweeps,
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestNamesAreTheApplications(t *testing.T) {
 	want := []string{
-		app.CountDecisions, app.CountConflicts, app.CountFolds, app.CountSwept, app.CountParked,
+		app.CountDecisions, app.CountConflicts, app.CountFolds, app.CountSwept, app.CountParked, app.CountDeaths,
 		app.CountDone, app.CountRetried, app.CountDropped, CountLater, CountSweeps,
 	}
 	if !slices.Equal(metrics, want) {
