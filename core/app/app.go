@@ -17,6 +17,7 @@ import (
 	"github.com/downbeat/downbeat/core/blob"
 	"github.com/downbeat/downbeat/core/bus"
 	"github.com/downbeat/downbeat/core/clock"
+	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/store"

@@ -325,7 +325,8 @@ func (c *cloud) instance() (*app.App, func()) {
 		var err error
 		a, err = app.New(app.Config{
 			Table: &slowTable{c}, Queue: c, Blob: c.blobs, Clock: c, IDs: c,
-			OnRun: func(id store.RunID, s engine.InstanceStatus) {
+			OnRun: func(n app.RunNews) {
+				id, s := n.ID, n.Status
 				if !c.begun[id] {
 					c.begun[id] = true
 					c.open++
