@@ -200,13 +200,13 @@ func (a *App) ChangeWorkflow(ctx context.Context, workflow string, decide func(c
 	return nil, fault.New(fault.InternalError, "workflow %s is being changed by others, try again", workflow)
 }
 
-// ChangeTime is the time of a change that is decided from c. The time of a snapshot of properties is its id: it grows
-// with every change, also within one millisecond and with clocks that differ (P2).
+// ChangeTime is the time of a change that is decided from c. It grows with every change, also within one millisecond and
+// with clocks that differ (P2): the time of a snapshot of properties is its id, and consumers order events by their time.
 func (a *App) ChangeTime(c *Ctl) int64 {
 	if c.Control == nil {
 		return a.now()
 	}
-	return max(a.now(), c.Control.Properties.CreateTime+1)
+	return max(a.now(), c.Control.Properties.CreateTime+1, c.Control.ModifyTime+1)
 }
 
 func (a *App) commitChange(ctx context.Context, workflow string, c *Ctl, change *definition.Change) error {
