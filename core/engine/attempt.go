@@ -549,6 +549,7 @@ func (d *decider) failed(i int, a *Attempt, status StepStatus, suppress bool) er
 		case !a.Retry.left(status):
 			status = StepFatallyFailed
 		case !retryHint(a):
+			d.setStatus(i, a, status, d.now) // the hint is looked at only now, and readers of events see both
 			d.log(a, "the output data says that the failure is not to be retried")
 			status = StepFatallyFailed
 		}

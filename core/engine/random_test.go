@@ -25,6 +25,8 @@ var legal = map[StepStatus][]StepStatus{
 	StepRunning:           {StepFinishing, StepUserFailed, StepPlatformFailed, StepTimeoutFailed, StepSkipped},
 	StepFinishing:         {StepSucceeded, StepTimeoutFailed},
 	StepFatallyFailed:     {StepCompletedWithError},
+	StepUserFailed:        {StepFatallyFailed}, // the output data forbids the retry
+	StepPlatformFailed:    {StepFatallyFailed},
 }
 
 func legalChange(from, to StepStatus) bool {
