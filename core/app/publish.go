@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/downbeat/downbeat/core/bus"
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
@@ -21,7 +22,28 @@ func (a *App) publish(ctx context.Context, e events.Published, sent int64) error
 	if err != nil {
 		return err
 	}
-	return a.cfg.Bus.Publish(ctx, [][]byte{data})
+	return a.sendEvents(ctx, [][]byte{data})
+}
+
+// CountUnpublished counts status events that no bus takes.
+const CountUnpublished = "UnpublishedEvents"
+
+// sendEvents publishes events. One that no bus takes (bus.CheckEvent) is dropped, loudly: it would fail each time, and keep
+// back all that are published with it and after it.
+func (a *App) sendEvents(ctx context.Context, list [][]byte) error {
+	var out [][]byte
+	for _, e := range list {
+		if err := bus.CheckEvent(e); err != nil {
+			a.log.ErrorContext(ctx, "event can never be published and is dropped", "error", err, "event", string(e[:min(len(e), 500)]))
+			a.count(CountUnpublished, 1)
+			continue
+		}
+		out = append(out, e)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return a.cfg.Bus.Publish(ctx, out)
 }
 
 // publishRun publishes the status events of what a run's head names and has not published yet (P35). The head's cursor
@@ -56,10 +78,8 @@ func (a *App) publishRun(ctx context.Context, id store.RunID) ([]task, error) {
 		}
 		out = append(out, data)
 	}
-	if len(out) > 0 {
-		if err := a.cfg.Bus.Publish(ctx, out); err != nil {
-			return nil, fmt.Errorf("events of run %s: %w", id, err)
-		}
+	if err := a.sendEvents(ctx, out); err != nil {
+		return nil, fmt.Errorf("events of run %s: %w", id, err)
 	}
 	next := *h
 	next.Published, next.PublishedStatus = len(h.Pages), h.Run.Status
