@@ -36,13 +36,10 @@ func adapter(t testing.TB, client dynamotable.Client, name string) *dynamotable.
 	return tbl
 }
 
-// envTable names a table to run on instead of one that is made. The tests use keys of their own in it, which stay.
-const envTable = "DOWNBEAT_TEST_TABLE"
-
-// createTable makes a table as the stack does, and deletes it after the test.
+// createTable makes a table as the stack does, and deletes it after the test, unless the environment names one.
 func createTable(t testing.TB, client *dynamodb.Client) string {
 	t.Helper()
-	if name := os.Getenv(envTable); name != "" {
+	if name := os.Getenv(awstest.Table); name != "" {
 		return name
 	}
 	name := awstest.Name()

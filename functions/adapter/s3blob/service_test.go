@@ -26,13 +26,10 @@ func adapter(t testing.TB, client s3blob.Client, bucket string) *s3blob.Store {
 	return s
 }
 
-// envBucket names a bucket to run on instead of one that is made. The suite uses keys of its own in it.
-const envBucket = "DOWNBEAT_TEST_BUCKET"
-
-// createBucket makes a bucket, and deletes it after the test.
+// createBucket makes a bucket, and deletes it after the test, unless the environment names one.
 func createBucket(t testing.TB, client *s3.Client) string {
 	t.Helper()
-	if name := os.Getenv(envBucket); name != "" {
+	if name := os.Getenv(awstest.Bucket); name != "" {
 		return name
 	}
 	ctx := context.Background()

@@ -67,17 +67,10 @@ func createQueue(t testing.TB, client *sqs.Client) (url, dead string) {
 	return create(name, map[string]string{string(types.QueueAttributeNameRedrivePolicy): string(policy)}), dead
 }
 
-// Variables that name a queue with its dead letters, by their URLs, to run on instead of ones that are made: what is in
-// the queue is deleted. The suite then runs test by test.
-const (
-	envQueue     = "DOWNBEAT_TEST_QUEUE_URL"
-	envDeadQueue = "DOWNBEAT_TEST_DEAD_QUEUE_URL"
-)
-
 func TestConformance(t *testing.T) {
 	client := sqsqueue.NewClient(awstest.Config(t, "SQS"))
-	queuetest.Run(t, queuetest.Config{Shared: os.Getenv(envQueue) != "", Open: func(t *testing.T) queuetest.Backend {
-		url, dead := os.Getenv(envQueue), os.Getenv(envDeadQueue)
+	queuetest.Run(t, queuetest.Config{Shared: os.Getenv(awstest.QueueURL) != "", Open: func(t *testing.T) queuetest.Backend {
+		url, dead := os.Getenv(awstest.QueueURL), os.Getenv(awstest.DeadQueueURL)
 		if url == "" {
 			url, dead = createQueue(t, client)
 		}

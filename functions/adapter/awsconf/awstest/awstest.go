@@ -21,6 +21,12 @@ const (
 	// Account, if not empty, lets the tests use the account whose credentials the environment has. They make what they
 	// need under names of their own and delete it.
 	Account = "DOWNBEAT_TEST_AWS"
+	// What to run on instead of something that a test makes and deletes: a table as the stack makes it (the tests use keys
+	// of their own, which stay), a queue with its dead-letter queue (what is in it is deleted), a bucket.
+	Table        = "DOWNBEAT_TEST_TABLE"
+	QueueURL     = "DOWNBEAT_TEST_QUEUE_URL"
+	DeadQueueURL = "DOWNBEAT_TEST_DEAD_QUEUE_URL"
+	Bucket       = "DOWNBEAT_TEST_BUCKET"
 	// Require, if not empty, makes a test fail that has no endpoint.
 	Require = "DOWNBEAT_TEST_REQUIRE"
 )
