@@ -178,6 +178,8 @@ else
     for name in sqsqueue s3blob eventbridgebus snsbus; do
       check "$ministack" "$adapter/$name" AWS_ENDPOINT_URL="http://127.0.0.1:$port"
     done
+    arguments+=(-skip 'TestUnits|TestConformance/units') # its units are not those of the service
+    check "$ministack" "$adapter/dynamotable" AWS_ENDPOINT_URL="http://127.0.0.1:$port"
   fi
   stop
 fi
