@@ -52,6 +52,15 @@ lack() {
   return 1
 }
 
+# no_java TOOL...: why the Java servers cannot run here; false if they can.
+no_java() {
+  lack java "$@" && return
+  local version
+  version="$(java -XshowSettings:properties -version 2>&1 | sed -n 's/.*java\.specification\.version = //p')"
+  [ "${version%%.*}" -lt 17 ] || return 1
+  echo "Java $version is older than 17"
+}
+
 # free: a port of the loopback that nobody listens on. Linux gives the ports from 32768 on to clients.
 free() {
   local port
@@ -131,7 +140,7 @@ cd "$root"
 adapter=functions/adapter
 
 dynamodb="DynamoDB Local 3.3.1"
-if why="$(lack java javac mvn)"; then
+if why="$(no_java javac mvn)"; then
   skip "$adapter/dynamotable on $dynamodb" "$why"
 elif ! jars dynamodb; then
   skip "$adapter/dynamotable on $dynamodb" "it cannot be fetched"
@@ -145,7 +154,7 @@ else
 fi
 
 elasticmq="ElasticMQ 1.7.1"
-if why="$(lack java mvn)"; then
+if why="$(no_java mvn)"; then
   skip "$adapter/sqsqueue on $elasticmq" "$why"
 elif ! jars elasticmq; then
   skip "$adapter/sqsqueue on $elasticmq" "it cannot be fetched"
