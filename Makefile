@@ -6,6 +6,8 @@ ADDR ?= 127.0.0.1:8080
 
 .DEFAULT_GOAL := help
 
+include infra/aws.mk
+
 ## help: list the targets
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
