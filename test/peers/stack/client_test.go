@@ -60,7 +60,12 @@ func open(t *testing.T) *deployed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deployed{t: t, outputs: all["Downbeat"], cfg: cfg}
+	if len(all) != 1 {
+		t.Fatalf("%s: outputs of %d stacks, want those of one", file, len(all))
+	}
+	d := &deployed{t: t, cfg: cfg}
+	for _, d.outputs = range all { // by its name in the account or in the app, depending on the CLI
+	}
 	d.api = os.Getenv("AWS_ENDPOINT_URL") + "/_aws/execute-api/" + d.outputs["ApiId"] + "/$default"
 	d.sqs = sqs.NewFromConfig(cfg)
 	d.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
