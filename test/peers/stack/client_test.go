@@ -28,6 +28,7 @@ import (
 const (
 	envOutputs = "DOWNBEAT_PEERS_OUTPUTS" // file with the outputs of the CDK
 	envPID     = "DOWNBEAT_PEERS_PID"     // process id of the emulator
+	envRuns    = "DOWNBEAT_PEERS_RUNS"    // how many runs TestKilledFunctions starts; optional
 )
 
 // deployed is the stack under test.

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,14 +142,23 @@ func TestEventsStartRuns(t *testing.T) {
 	}
 }
 
-// TestKilledFunctions kills functions at random while 1,000 diamonds, a chain of 300 and diamonds with external steps
-// run. All end SUCCEEDED, and nothing is in a dead-letter queue.
+// TestKilledFunctions kills functions at random while diamonds are started, some with external steps, and a chain of 300.
+// All end SUCCEEDED, and nothing is in a dead-letter queue. DOWNBEAT_PEERS_RUNS is how many diamonds without external
+// steps there are, default 200.
+//
+// Killing ends after killing at the latest. A message whose function was killed comes again after the queue's visibility
+// time-out of 30 s, so none is received by a killed function as often as it takes to get into the dead-letter queue:
+// four times within 80 s.
 func TestKilledFunctions(t *testing.T) {
 	d := open(t)
 	t.Parallel()
-	diamonds, outside := 1000, 40
-	if testing.Short() {
-		diamonds, outside = 100, 5
+	const killing = 80 * time.Second
+	diamonds, outside := 200, 20
+	if v := os.Getenv(envRuns); v != "" {
+		var err error
+		if diamonds, err = strconv.Atoi(v); err != nil || diamonds < 1 {
+			t.Fatalf("%s: %q is not a number of runs", envRuns, v)
+		}
 	}
 	var calls atomic.Int64
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -160,9 +170,11 @@ func TestKilledFunctions(t *testing.T) {
 	d.push(chain("peers.chain", 300))
 	d.push(diamond("peers.outside", service.URL))
 
-	stop := make(chan struct{})
+	ctx, stop := context.WithTimeout(t.Context(), killing)
+	defer stop()
 	killed := make(chan int)
-	go func() { killed <- killAtRandom(t, stop) }()
+	go func() { killed <- killAtRandom(ctx, t) }()
+	begin := time.Now()
 	err := parallel(diamonds+outside+1, 6, func(i int) error {
 		switch {
 		case i == 0:
@@ -172,28 +184,26 @@ func TestKilledFunctions(t *testing.T) {
 		}
 		return d.start("peers.diamond", uuid(4, i))
 	})
+	stop()
+	n := <-killed
 	if err != nil {
-		close(stop)
-		<-killed
 		t.Fatal(err)
 	}
-	waiting := func() error {
-		return errors.Join(d.allSucceeded("peers.chain", 1), d.allSucceeded("peers.diamond", diamonds))
-	}
-	eventually(t, later, waiting)
-	close(stop)
-	n := <-killed
-	eventually(t, later, func() error { return d.allSucceeded("peers.outside", outside) })
+	started := time.Since(begin)
+	eventually(t, later, func() error {
+		return errors.Join(d.allSucceeded("peers.chain", 1), d.allSucceeded("peers.diamond", diamonds), d.allSucceeded("peers.outside", outside))
+	})
+	t.Logf("%d runs were started in %s and had ended after %s; %d functions were killed meanwhile; %d external steps made %d calls",
+		diamonds+outside+1, started.Round(time.Second), time.Since(begin).Round(time.Second), n, 3*outside, calls.Load())
 	if n == 0 {
 		t.Error("no function was killed")
 	}
-	t.Logf("%d functions were killed; %d external steps made %d calls", n, 3*outside, calls.Load())
 	if calls.Load() < int64(3*outside) {
 		t.Errorf("%d calls for %d external steps", calls.Load(), 3*outside)
 	}
 	for _, name := range queue.Names() {
 		if name == queue.Advance {
-			continue // TestPoisonedMessage puts one there
+			continue // TestPoisonedMessage puts one there, and counts what else is there
 		}
 		if n, err := d.depth(d.outputs[string(name)+"DeadUrl"]); err != nil || n != 0 {
 			t.Errorf("dead-letter queue of %s: %d messages (%v)", name, n, err)
@@ -201,8 +211,8 @@ func TestKilledFunctions(t *testing.T) {
 	}
 }
 
-// killAtRandom kills a function of the emulator every now and then until stop is closed, and returns how many.
-func killAtRandom(t *testing.T, stop <-chan struct{}) int {
+// killAtRandom kills a function of the emulator every now and then until ctx ends, and returns how many.
+func killAtRandom(ctx context.Context, t *testing.T) int {
 	parent, err := strconv.Atoi(os.Getenv(envPID))
 	if err != nil {
 		t.Errorf("%s: %v", envPID, err)
@@ -212,7 +222,7 @@ func killAtRandom(t *testing.T, stop <-chan struct{}) int {
 	n := 0
 	for {
 		select {
-		case <-stop:
+		case <-ctx.Done():
 			return n
 		case <-time.After(time.Duration(100+random.IntN(400)) * time.Millisecond):
 		}
