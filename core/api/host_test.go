@@ -16,6 +16,8 @@ import (
 	"github.com/downbeat/downbeat/core/app"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
+	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/localstack/fileblob"
 	"github.com/downbeat/downbeat/localstack/memtable"
 )
@@ -28,9 +30,6 @@ type host struct {
 	handler http.Handler
 	time    int64
 	ids     uint64
-	// slow is how many milliseconds pass at each look at the clock: enough of them leave nothing of the time that a call
-	// has for what follows from its commits, which goes into the queues then.
-	slow int64
 	waiting []message
 	// hops counts the messages delivered by queue, dead those given up.
 	hops map[queue.Name]int
@@ -38,6 +37,21 @@ type host struct {
 	// published are the status events, refuse the error that the bus answers in place of taking them.
 	published [][]byte
 	refuse    error
+	// deaf are workflows whose lane takes no writes, as if its partition were throttled.
+	deaf map[string]bool
+}
+
+// hostTable is the host's table with its faults.
+type hostTable struct {
+	table.Table
+	h *host
+}
+
+func (t hostTable) Write(ctx context.Context, w table.Write) (table.Units, error) {
+	if wf, ok := store.ParseLaneKey(w.Item.Key); ok && t.h.deaf[wf] {
+		return table.Units{}, &table.Error{Code: table.CodeThrottled, Op: "write", Key: w.Item.Key}
+	}
+	return t.Table.Write(ctx, w)
 }
 
 type message struct {
@@ -54,7 +68,7 @@ func newHost(t *testing.T, runtimes step.Registry, set app.Settings) *host {
 	h := &host{t: t, time: dawn, hops: map[queue.Name]int{}}
 	var err error
 	h.app, err = app.New(app.Config{
-		Table: memtable.New(), Queue: h, Blob: fileblob.Memory(), Bus: h, Clock: h, IDs: h, Runtimes: runtimes,
+		Table: hostTable{memtable.New(), h}, Queue: h, Blob: fileblob.Memory(), Bus: h, Clock: h, IDs: h, Runtimes: runtimes,
 		Log: slog.New(slog.DiscardHandler), Settings: set,
 	})
 	if err != nil {
@@ -67,7 +81,7 @@ func newHost(t *testing.T, runtimes step.Registry, set app.Settings) *host {
 }
 
 // Now, Sleep: clock.Clock.
-func (h *host) Now() int64 { h.time += h.slow; return h.time }
+func (h *host) Now() int64 { return h.time }
 
 func (h *host) Sleep(ctx context.Context, d time.Duration) error {
 	h.time += max(d.Milliseconds(), 1)

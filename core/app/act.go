@@ -86,14 +86,6 @@ func (a *App) EndAll(ctx context.Context, workflow, user, reason string, kill bo
 			if err != nil {
 				return 0, 0, err
 			}
-			for _, m := range more {
-				if m.kind == taskEnded && m.failed {
-					// The lane lists it no longer, so nothing else tells a reader that it blocks.
-					if err := a.markFailed(ctx, workflow, lane.Entry{Instance: m.run.Instance, Run: m.run.Run}); err != nil {
-						return 0, 0, err
-					}
-				}
-			}
 			later = append(later, more...)
 			continue
 		}
