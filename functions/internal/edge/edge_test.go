@@ -269,3 +269,15 @@ func TestCaller(t *testing.T) {
 		})
 	}
 }
+
+func TestSilentHandlerAnswers200(t *testing.T) {
+	h := NewHTTP(testEdge(io.Discard, io.Discard), "header", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+	}))
+	request := lambdaevents.APIGatewayV2HTTPRequest{RawPath: "/api/v3/x"}
+	request.RequestContext.HTTP.Method = http.MethodHead
+	response, err := h.Handle(context.Background(), request)
+	if err != nil || response.StatusCode != http.StatusOK || response.Headers["Content-Type"] != "application/json" {
+		t.Errorf("%+v, %v", response, err)
+	}
+}

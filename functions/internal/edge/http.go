@@ -20,7 +20,34 @@ type HTTP struct {
 
 // NewHTTP makes the handler. user says who the caller is, in the words of env.User.
 func NewHTTP(e Edge, user string, handler http.Handler) *HTTP {
-	return &HTTP{Edge: e, user: user, adapter: httpadapter.NewV2(handler)}
+	return &HTTP{Edge: e, user: user, adapter: httpadapter.NewV2(answered{handler})}
+}
+
+// answered lets a handler that neither writes nor sets a status answer 200, as net/http does: the adapter takes it for
+// one that died. The answer to HEAD is such a one.
+type answered struct{ http.Handler }
+
+func (a answered) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := &statusWriter{ResponseWriter: w}
+	a.Handler.ServeHTTP(s, r)
+	if !s.set {
+		w.WriteHeader(http.StatusOK)
+	}
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	set bool
+}
+
+func (s *statusWriter) WriteHeader(status int) {
+	s.set = true
+	s.ResponseWriter.WriteHeader(status)
+}
+
+func (s *statusWriter) Write(data []byte) (int, error) {
+	s.set = true
+	return s.ResponseWriter.Write(data)
 }
 
 // Handle handles one request.
