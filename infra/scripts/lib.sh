@@ -29,7 +29,7 @@ need_python() {
 need_cdk() {
   need_node
   if ! cmp -s "$root/infra/package-lock.json" "$root/infra/node_modules/.installed"; then
-    (cd "$root/infra" && npm ci --silent --no-audit --no-fund)
+    (cd "$root/infra" && try npm ci --silent --no-audit --no-fund)
     cp "$root/infra/package-lock.json" "$root/infra/node_modules/.installed"
   fi
 }
@@ -44,7 +44,7 @@ need_venv() {
   if [ ! -e "$venv/.complete" ]; then
     mkdir -p "$cache"
     python3 -m venv --clear "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$pins"
+    try "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$pins"
     touch "$venv/.complete"
   fi
 }
@@ -55,4 +55,18 @@ machine() {
   aarch64 | arm64) echo arm64 ;;
   *) echo x86_64 ;;
   esac
+}
+
+# free_port: a port of loopback that nobody uses.
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# try COMMAND...: up to three times, since registries are on the network.
+try() {
+  local n
+  for n in 1 2 3; do
+    if "$@"; then return; fi
+    echo "try $n of 3: $* did not work" >&2
+    sleep $((n * 5))
+  done
+  return 1
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # MiniStack, an emulator of AWS on this machine, and the stack on it. No Docker, no account.
 #   ministack.sh start [PORT]                start MiniStack (default port 4566); it stays until stopped
-#   ministack.sh deploy [CONFIG [OUTPUTS]]   deploy the stack on it with the CDK CLI (default: infra/local.json)
+#   ministack.sh deploy [CONFIG]             deploy the stack on it with the CDK CLI (default: infra/local.json)
 #   ministack.sh stop
+#   ministack.sh api                         print the base URL of the deployed REST API
 #   ministack.sh run COMMAND...              run a command with the environment that AWS clients need here
 # SECURE=1 with start: MiniStack speaks TLS and enforces IAM, so functions may do only what their roles allow and only
 # signed requests are answered. The stack's resources refuse what is not TLS, hence both together.
@@ -84,7 +85,7 @@ stop() {
 }
 
 deploy() {
-  local config="${1:-$root/infra/local.json}" outputs="${2:-$state/outputs.json}"
+  local config="${1:-$root/infra/local.json}" outputs="$state/outputs.json"
   need_cdk
   client_env
   [ "${BUILT:-}" = 1 ] || "$here/build.sh" "$(machine)"
@@ -123,15 +124,18 @@ for page in iam.get_paginator("list_roles").paginate():
                 "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessageBatch", "Resource": queues}],
             }))
 PY
-  local id
-  id="$(sed -n 's/.*"ApiId": *"\([^"]*\)".*/\1/p' "$outputs")"
   echo
-  echo "REST API: $(sed "s|//127.0.0.1|//$id.execute-api.localhost|" "$state/url")/api/v3"
-  echo "      or: $AWS_ENDPOINT_URL/_aws/execute-api/$id/\$default/api/v3"
+  echo "REST API: $(api)/api/v3"
+}
+
+# Not the host name <id>.execute-api.localhost that MiniStack knows too: not every resolver finds names below localhost.
+api() {
+  client_env
+  echo "$AWS_ENDPOINT_URL/_aws/execute-api/$(sed -n 's/.*"ApiId": *"\([^"]*\)".*/\1/p' "$state/outputs.json")/\$default"
 }
 
 case "${1:-}" in
-start | stop | deploy)
+start | stop | deploy | api)
   command="$1"
   shift
   "$command" "$@"
@@ -142,7 +146,7 @@ run)
   exec "$@"
   ;;
 *)
-  sed -n '2,9s/^# //p' "$0" >&2
+  sed -n '2,10s/^# //p' "$0" >&2
   exit 2
   ;;
 esac

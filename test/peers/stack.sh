@@ -15,8 +15,7 @@ ministack="$root/infra/scripts/ministack.sh"
 rm -rf "$STATE"
 mkdir -p "$STATE"
 trap '"$ministack" stop' EXIT
-port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
-SECURE=1 "$ministack" start "$port"
+SECURE=1 "$ministack" start "$(free_port)"
 if ! "$ministack" deploy "$here/stack.json" >"$STATE/deploy.log" 2>&1; then
   cat "$STATE/deploy.log" >&2
   exit 1

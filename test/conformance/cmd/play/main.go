@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -43,6 +44,7 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	flags := flag.NewFlagSet("play", flag.ContinueOnError)
 	base := flags.String("base", os.Getenv("DOWNBEAT_BASE"), "address of the server")
 	only := flags.String("only", "", "only scenarios whose name contains this")
+	skip := flags.Bool("skip-pending", false, "leave out what stands in pending.txt")
 	jobs := flags.Int("jobs", 16, "scenarios at a time")
 	patience := flags.Float64("patience", 1, "factor on every waiting time")
 	maxWait := flags.Duration("max-wait", 0, "bound of each wait (default: what the scenario says)")
@@ -56,6 +58,9 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	scenarios, pending, err := load(flags.Args(), *only)
 	if err != nil {
 		return 2, err
+	}
+	if *skip {
+		scenarios = slices.DeleteFunc(scenarios, func(s *conformance.Scenario) bool { return pending[s.Name] != "" })
 	}
 	var published func(context.Context) ([][]byte, error)
 	if *eventsFile != "" {
