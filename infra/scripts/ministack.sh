@@ -4,6 +4,8 @@
 #   ministack.sh deploy [CONFIG]             deploy the stack on it with the CDK CLI (default: infra/local.json)
 #   ministack.sh stop
 #   ministack.sh api                         print the base URL of the deployed REST API
+#   ministack.sh put FILE BUCKET KEY         put an object into a bucket
+#   ministack.sh event SOURCE TYPE DETAIL    put an event on the default bus; DETAIL is JSON
 #   ministack.sh run COMMAND...              run a command with the environment that AWS clients need here
 # SECURE=1 with start: MiniStack speaks TLS and enforces IAM, so functions may do only what their roles allow and only
 # signed requests are answered. The stack's resources refuse what is not TLS, hence both together.
@@ -134,8 +136,25 @@ api() {
   echo "$AWS_ENDPOINT_URL/_aws/execute-api/$(sed -n 's/.*"ApiId": *"\([^"]*\)".*/\1/p' "$state/outputs.json")/\$default"
 }
 
+put() {
+  client_env
+  need_venv
+  "$venv/bin/python" -c 'import boto3, sys; boto3.client("s3").upload_file(*sys.argv[1:])' "$@"
+}
+
+event() {
+  client_env
+  need_venv
+  "$venv/bin/python" - "$@" <<'PY'
+import boto3, sys
+entry = dict(zip(("Source", "DetailType", "Detail"), sys.argv[1:], strict=True))
+answer = boto3.client("events").put_events(Entries=[entry])["Entries"][0]
+print("event " + answer["EventId"] if "EventId" in answer else sys.exit(f"refused: {answer}"))
+PY
+}
+
 case "${1:-}" in
-start | stop | deploy | api)
+start | stop | deploy | api | put | event)
   command="$1"
   shift
   "$command" "$@"
@@ -146,7 +165,7 @@ run)
   exec "$@"
   ;;
 *)
-  sed -n '2,10s/^# //p' "$0" >&2
+  sed -n '2,12s/^# //p' "$0" >&2
   exit 2
   ;;
 esac
