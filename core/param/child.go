@@ -117,3 +117,26 @@ func (m Member) JSON() wire.Value {
 	v, _ := wire.Parse(AppendValue(nil, m.Value)) // AppendValue writes JSON
 	return v
 }
+
+// ReadMember is the way back from Member.JSON, for a member of a known type.
+func ReadMember(name string, t Type, data []byte) (Member, error) {
+	w := wire.NewWriter(nil)
+	w.Open()
+	w.Str("type", string(t))
+	w.Raw("value", data)
+	w.Close()
+	v, err := wire.Parse(w.Bytes())
+	if err != nil {
+		return Member{}, err
+	}
+	n := wire.Root(v, "")
+	d := ReadDefinition(n, name, false)
+	if err := n.Err(); err != nil {
+		return Member{}, err
+	}
+	m := Member{Name: name, Type: t}
+	if d != nil && d.Value != nil {
+		m.Value = d.Value.V
+	}
+	return m, nil
+}

@@ -104,7 +104,12 @@ func (w *writer) runConfig(body *engine.Body) {
 }
 
 func (w *writer) restartConfig(k string, c *engine.RestartConfig) {
-	w.Object(k)
+	w.Key(k)
+	w.restartConfigValue(c)
+}
+
+func (w *writer) restartConfigValue(c *engine.RestartConfig) {
+	w.Open()
 	w.List("restart_path")
 	for _, n := range c.Path {
 		w.Open()

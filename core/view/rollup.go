@@ -3,6 +3,7 @@ package view
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 
@@ -57,6 +58,29 @@ func (r *Rollup) Add(other *Rollup) {
 		for _, ref := range other.Refs[s] {
 			r.refer(engine.StepStatus(s), ref.Workflow, ref.Run, ref.Leaves...)
 		}
+	}
+}
+
+// Sub takes the leaves of another roll-up away again, of references those that it names.
+func (r *Rollup) Sub(other *Rollup) {
+	if other == nil {
+		return
+	}
+	r.Leaves = max(0, r.Leaves-other.Leaves)
+	for s := range other.Counts {
+		r.Counts[s] = max(0, r.Counts[s]-other.Counts[s])
+		var kept []Ref
+		for _, ref := range r.Refs[s] {
+			for _, o := range other.Refs[s] {
+				if o.Workflow == ref.Workflow && o.Run == ref.Run {
+					ref.Leaves = slices.DeleteFunc(slices.Clone(ref.Leaves), func(leaf string) bool { return slices.Contains(o.Leaves, leaf) })
+				}
+			}
+			if len(ref.Leaves) > 0 {
+				kept = append(kept, ref)
+			}
+		}
+		r.Refs[s] = kept
 	}
 }
 
