@@ -12,6 +12,7 @@ const (
 	PokeLane   = "lane"   // look at the lane of Workflow: its queue, its inbox, ended runs
 	PokePermit = "permit" // look at the permits of Workflow (derived tags), or of Tag (a named one)
 	PokeDelete = "delete" // go on deleting Workflow
+	PokeStep   = "step"   // look at what Attempt of Step of a run has started below itself
 )
 
 // Poke says whom to look at; it is no fact and may be lost, repeated or late without harm. Everything that commits a
@@ -24,6 +25,8 @@ type Poke struct {
 	Instance int64  `json:"i,omitempty"`
 	Run      int64  `json:"r,omitempty"`
 	Tag      string `json:"tag,omitempty"` // named permit tag, with PokePermit
+	Step     string `json:"step,omitempty"`
+	Attempt  int64  `json:"a,omitempty"`
 	Suspect  int    `json:"sus,omitempty"` // how often a decision over this head died before it ended (P4)
 }
 
@@ -44,6 +47,10 @@ func ParsePoke(data []byte) (Poke, error) {
 	case PokeRun:
 		if p.Workflow == "" || p.Instance < 1 || p.Run < 1 {
 			return Poke{}, missing(name, "wf, i and r of a run")
+		}
+	case PokeStep:
+		if p.Workflow == "" || p.Instance < 1 || p.Run < 1 || p.Step == "" || p.Attempt < 1 {
+			return Poke{}, missing(name, "wf, i, r, step and a of an attempt")
 		}
 	case PokeLane, PokeDelete:
 		if p.Workflow == "" {

@@ -254,6 +254,16 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 		}
 		return m, a.commitRun(ctx, v, st, env, m, nil, changed, nil, nil, false, 1)
 	}
+	if begins(mv) && (first || !v.head.Run.Executed) {
+		orphan, err := a.orphaned(ctx, v.body)
+		if err != nil {
+			return nil, err
+		}
+		if orphan {
+			mv = move{away: &engine.Away{Kind: engine.AwayCancelled, Reason: "the step that started it has ended"}}
+			return a.decideRun(ctx, v, mv, env)
+		}
+	}
 	started := a.now()
 	var st *engine.State
 	var d *engine.Decision
@@ -309,6 +319,16 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 		runChanged = runChanged || d.RunChanged
 	}
 	return m, a.commitRun(ctx, v, st, env, m, changed.list, runChanged, released, polls, d.More, len(mv.inputs))
+}
+
+// begins tells whether a move takes a run from its queue.
+func begins(mv move) bool {
+	for _, in := range mv.inputs {
+		if _, ok := in.(engine.Begin); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // changes collects changed attempts over slices, each once, in the order of their first change.
@@ -432,14 +452,21 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 				m.tasks = append(m.tasks, workTask(v.id, workStart, at))
 			}
 		}
+		for _, at := range changed {
+			if !at.Status.Terminal() && at.Outside && engine.NestedStep(v.body, at.StepID) != nil {
+				m.tasks = append(m.tasks, stepTask(v.id, at.StepID, at.AttemptID))
+			}
+		}
 		for _, at := range engine.Terminations(st) {
-			if unsent(at) {
+			if unsent(at) && engine.NestedStep(v.body, at.StepID) == nil {
 				m.tasks = append(m.tasks, workTask(v.id, workStop, at))
 			}
 		}
 		for _, at := range polls {
 			op := workPoll
 			switch {
+			case engine.NestedStep(v.body, at.StepID) != nil:
+				continue // looked at because it was changed
 			case at.Ending != nil:
 				op = workStop
 			case at.Status == engine.StepStarting:
@@ -466,6 +493,11 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 		m.tasks = append(m.tasks, task{kind: taskRelease, workflow: v.id.Workflow, run: v.id, uuids: released, heads: sortedKeys(heads)})
 	}
 	if m.ended {
+		if t, ok := parentTask(v.body); ok {
+			m.tasks = append(m.tasks, t)
+		}
+	}
+	if m.ended && !v.body.Initiator.Type.Inline() {
 		m.tasks = append(m.tasks, task{kind: taskEnded, workflow: v.id.Workflow, run: v.id, failed: st.Run.Status == engine.InstanceFailed})
 	}
 	if a.set.Publish && !published(m.view.head) {

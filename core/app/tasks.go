@@ -27,6 +27,7 @@ const (
 	taskPermit                    // look at a permit head
 	taskDelete                    // go on deleting a workflow
 	taskSupersede                 // note on a failed run that a later one exists
+	taskStep                      // look at the children of an attempt
 )
 
 const (
@@ -48,6 +49,8 @@ type task struct {
 	heads    []string // permit heads of the released attempts
 	work     events.Work
 	permit   string
+	step     string // of the attempt, with taskStep
+	attempt  int64
 	delay    int64 // milliseconds; not before
 	timer    bool
 }
@@ -70,6 +73,9 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 	for len(tasks) > 0 {
 		t := tasks[0]
 		tasks = tasks[1:]
+		if t.kind == taskStep && anyStep(tasks, t) {
+			continue // its children end one after the other: one look at all of them is enough
+		}
 		if t.kind == taskWork || t.delay > 0 {
 			messages = append(messages, a.message(t))
 			continue
@@ -88,6 +94,16 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 		tasks = append(tasks, more...)
 	}
 	return a.send(ctx, messages)
+}
+
+// anyStep tells whether the attempt is to be looked at later on the list too.
+func anyStep(tasks []task, t task) bool {
+	for _, o := range tasks {
+		if o.kind == taskStep && o.run == t.run && o.step == t.step && o.attempt == t.attempt {
+			return true
+		}
+	}
+	return false
 }
 
 // settleSoon has the tasks done outside the caller's request where that is possible.
@@ -134,6 +150,8 @@ func (a *App) do(ctx context.Context, t task) ([]task, error) {
 		return a.goOnDeleting(ctx, t.workflow)
 	case taskSupersede:
 		return a.supersede(ctx, t.run)
+	case taskStep:
+		return a.lookAtStep(ctx, t)
 	}
 	return nil, fmt.Errorf("task %d is not one to be done here", t.kind)
 }
@@ -159,6 +177,8 @@ func (a *App) message(t task) outgoing {
 		m.Body = events.Poke{Kind: events.PokeLane, Workflow: t.workflow}.Encode()
 	case taskPermit:
 		m.Body = permitPoke(t.permit).Encode()
+	case taskStep:
+		m.Body = events.Poke{Kind: events.PokeStep, Workflow: t.run.Workflow, Instance: t.run.Instance, Run: t.run.Run, Step: t.step, Attempt: t.attempt}.Encode()
 	case taskDelete:
 		m.Body = events.Poke{Kind: events.PokeDelete, Workflow: t.workflow}.Encode()
 	default:

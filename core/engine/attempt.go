@@ -249,6 +249,11 @@ func (d *decider) step(i int) error {
 					d.touch(i, a)
 				}
 				return d.watch(i, a)
+			case kindNested:
+				a.Outside = true
+				a.PollAt = d.now + pollDelay(0)
+				d.byUUID = nil
+				d.setStatus(i, a, StepRunning, d.now)
 			default:
 				d.log(a, "steps of type %s cannot run here", p.typeName)
 				return d.failed(i, a, StepFatallyFailed, false)

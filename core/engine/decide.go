@@ -156,6 +156,8 @@ func (d *decider) fold(input Input) error {
 		return d.foldResult(in)
 	case *Result:
 		return d.foldResult(*in)
+	case Pass:
+		return d.foldPass(in)
 	case Action:
 		answer, err := d.act(in)
 		if err != nil {

@@ -51,6 +51,7 @@ const (
 	kindNoOp
 	kindSleep
 	kindNested // loops and subworkflows
+	kindNone   // types that nothing can run
 )
 
 // failureMode is what a FATALLY_FAILED step does to its run.
@@ -126,8 +127,10 @@ func (s *stepPlan) describe(b *Body) {
 		s.kind = kindNoOp
 	case definition.Sleep:
 		s.kind = kindSleep
-	case definition.Foreach, definition.While, definition.Subworkflow, definition.Template, definition.Join:
+	case definition.Foreach, definition.While, definition.Subworkflow:
 		s.kind, s.leaf = kindNested, false
+	case definition.Template, definition.Join:
+		s.kind, s.leaf = kindNone, false
 	}
 	switch def.FailureMode {
 	case definition.FailImmediately:

@@ -239,3 +239,12 @@ func orderedLists(data json.RawMessage) ([]WhileValues, error) {
 	}
 	return list, nil
 }
+
+// StartOf are the values that the first iteration of a while step begins with, which also tell the types.
+func StartOf(a *engine.Attempt) ([]param.Member, error) {
+	p := a.Params.Get("loop_params")
+	if p == nil {
+		return nil, fault.New(fault.BadRequest, "step [%s] has no loop_params", a.StepID)
+	}
+	return p.Members()
+}

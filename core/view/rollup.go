@@ -180,6 +180,15 @@ func splitRun(key string) (string, int64, error) {
 	return "", 0, fmt.Errorf("%q is not <workflow id>:<run id>", key)
 }
 
+// Children gives the roll-up of the steps that an attempt was expanded into, nil when it counts as one leaf itself.
+func Children(a *engine.Attempt) (*Rollup, error) {
+	r, expanded, err := children(a)
+	if err == nil && expanded && r == nil {
+		r = &Rollup{}
+	}
+	return r, err
+}
+
 // children gives the roll-up of the steps that an attempt was expanded into, from its artifacts; false when they are
 // not available, so that the attempt itself counts as one leaf.
 func children(a *engine.Attempt) (*Rollup, bool, error) {
