@@ -6,7 +6,9 @@ import (
 	"sort"
 
 	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/permit"
+	"github.com/downbeat/downbeat/core/sel"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/template"
 )
@@ -62,6 +64,20 @@ func (e *runEnv) Environment() string { return e.a.set.Environment }
 // Template is a job template, nil when there is none.
 func (e *runEnv) Template(jobType, version string) (*template.Template, error) {
 	return e.outside.template(jobType, version)
+}
+
+// Subworkflow and Foreach read children for expressions.
+func (e *runEnv) Subworkflow(a *engine.Attempt, childStep string) (*param.StepRecord, error) {
+	return e.outside.subworkflow(a, childStep)
+}
+
+func (e *runEnv) Foreach(a *engine.Attempt, bodyStep, name string) ([]sel.Value, error) {
+	return e.outside.foreach(a, bodyStep, name)
+}
+
+// SignalInstanceParam is a param of a signal instance; false when it is not there.
+func (e *runEnv) SignalInstanceParam(string, int64, string) (sel.Value, bool, error) {
+	return sel.Value{}, false, nil
 }
 
 func (e *runEnv) MaxSteps() int { return 200 }

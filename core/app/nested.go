@@ -216,7 +216,7 @@ func (a *App) Expanded(ctx context.Context, r *RunView) (func(engine.StepView) *
 
 func (n *nest) foreach(ctx context.Context) ([]task, error) {
 	raw, named := n.at.Artifacts.Get(loop.ForeachKey)
-	space, err := loop.SpaceOf(n.at)
+	space, err := engine.SpaceOf(n.at)
 	if err != nil {
 		return n.refuse(ctx, loop.ForeachKey, nil, err)
 	}
@@ -278,7 +278,7 @@ func (n *nest) newForeach(_ context.Context, total int64) (*loop.Foreach, error)
 }
 
 // launchIteration starts an iteration that is named, or makes it STOPPED at once.
-func (n *nest) launchIteration(ctx context.Context, f *loop.Foreach, space loop.Space, id int64, away *engine.Away) ([]task, error) {
+func (n *nest) launchIteration(ctx context.Context, f *loop.Foreach, space engine.Space, id int64, away *engine.Away) ([]task, error) {
 	values, err := space.Values(id)
 	if err != nil {
 		return nil, err
@@ -339,7 +339,7 @@ func (a *App) begin(ctx context.Context, body *engine.Body, id store.RunID, away
 }
 
 // stopForeach ends every named iteration, and the attempt when all have ended.
-func (n *nest) stopForeach(ctx context.Context, f *loop.Foreach, space loop.Space, children []child) ([]task, error) {
+func (n *nest) stopForeach(ctx context.Context, f *loop.Foreach, space engine.Space, children []child) ([]task, error) {
 	tasks, live, err := n.endChildren(ctx, f.WorkflowID, children, func(id int64, away *engine.Away) ([]task, error) {
 		return n.launchIteration(ctx, f, space, id, away)
 	})

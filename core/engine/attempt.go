@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/timeline"
@@ -250,6 +251,12 @@ func (d *decider) step(i int) error {
 				}
 				return d.watch(i, a)
 			case kindNested:
+				if p.def.Type == definition.Foreach {
+					if _, err := SpaceOf(a); err != nil {
+						a.Timeline = timeline.Append(a.Timeline, timeline.Failure(d.now, "the loop cannot start", details(err)...))
+						return d.failed(i, a, StepFatallyFailed, false)
+					}
+				}
 				a.Outside = true
 				a.PollAt = d.now + pollDelay(0)
 				d.byUUID = nil

@@ -114,6 +114,8 @@ const (
 	KeyTemplate       KeyKind = "template"        // Name, Version
 	KeyPermit         KeyKind = "permit"          // Name: step uuid
 	KeyPermitState    KeyKind = "permit-state"    // StepID
+	KeyChildStep      KeyKind = "child-step"      // WorkflowID, InstanceID, StepID: of the newest run
+	KeyLoopParam      KeyKind = "loop-param"      // WorkflowID of the body, InstanceID: the number of iterations, StepID, Name
 )
 
 // NeedError is returned in place of a decision that lacks something (P1): the shell loads the keys by strong reads and

@@ -141,7 +141,7 @@ func PlanIteration(parent *Body, a *Attempt, it Iteration, env PlanEnv) (*Body, 
 	about := "the body of step [" + a.StepID + "]"
 	return PlanStart(Version{
 		InternalID: parent.InternalID, VersionID: parent.VersionID, Properties: parent.Properties,
-		Workflow: &Workflow{ID: it.WorkflowID, Name: &it.Identity, Description: &about, Tags: def.Tags, Steps: def.Steps},
+		Workflow: &Workflow{ID: it.WorkflowID, Name: &it.Identity, Description: &about, Tags: def.Tags, Params: &param.Definitions{}, Steps: def.Steps},
 	}, r, env)
 }
 

@@ -69,6 +69,10 @@ func (w *While) ValuesOf(k int64, types []param.Member) ([]param.Member, error) 
 		if i >= len(types) || types[i].Name != v.Name || int64(len(v.JSON)) < k {
 			return nil, fmt.Errorf("artifact %s: no value of loop param %s for iteration %d", WhileKey, v.Name, k)
 		}
+		if bytes.Equal(types[i].JSON().AppendJSON(nil), v.JSON[k-1]) {
+			values = append(values, types[i]) // unchanged, and possibly of a type that no iteration takes
+			continue
+		}
 		m, err := param.ReadMember(v.Name, types[i].Type, v.JSON[k-1])
 		if err != nil {
 			return nil, fmt.Errorf("artifact %s: loop param %s: %w", WhileKey, v.Name, err)
@@ -133,8 +137,8 @@ func (w *While) Look(c Child, overview []byte) step.State {
 
 // Name names the next iteration. The error is for the user.
 func (w *While) Name(stepID string) error {
-	if w.Last >= MaxIterations {
-		return fault.New(fault.BadRequest, "the loop of step [%s] has more than %d iterations", stepID, MaxIterations)
+	if w.Last >= engine.MaxIterations {
+		return fault.New(fault.BadRequest, "the loop of step [%s] has more than %d iterations", stepID, engine.MaxIterations)
 	}
 	if len(w.LastOverview) > 0 {
 		var last struct {
