@@ -12,6 +12,7 @@ const (
 	PokeLane   = "lane"   // look at the lane of Workflow: its queue, its inbox, ended runs
 	PokePermit = "permit" // look at the permits of Workflow (derived tags), or of Tag (a named one)
 	PokeDelete = "delete" // go on deleting Workflow
+	PokeSignal = "signal" // tell triggers and waiters of the instances of the signal named by Tag
 	PokeStep   = "step"   // look at what Attempt of Step of a run has started below itself
 )
 
@@ -24,7 +25,7 @@ type Poke struct {
 	Workflow string `json:"wf,omitempty"`
 	Instance int64  `json:"i,omitempty"`
 	Run      int64  `json:"r,omitempty"`
-	Tag      string `json:"tag,omitempty"` // named permit tag, with PokePermit
+	Tag      string `json:"tag,omitempty"` // named permit tag, with PokePermit; signal, with PokeSignal
 	Step     string `json:"step,omitempty"`
 	Attempt  int64  `json:"a,omitempty"`
 	Suspect  int    `json:"sus,omitempty"` // how often a decision over this head died before it ended (P4)
@@ -47,6 +48,10 @@ func ParsePoke(data []byte) (Poke, error) {
 	case PokeRun:
 		if p.Workflow == "" || p.Instance < 1 || p.Run < 1 {
 			return Poke{}, missing(name, "wf, i and r of a run")
+		}
+	case PokeSignal:
+		if p.Tag == "" {
+			return Poke{}, missing(name, "tag")
 		}
 	case PokeStep:
 		if p.Workflow == "" || p.Instance < 1 || p.Run < 1 || p.Step == "" || p.Attempt < 1 {

@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/loop"
 	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/sel"
@@ -29,6 +30,7 @@ type runEnv struct {
 
 	earlier map[string]*engine.Attempt
 	outside *outsideData
+	signals *signalEnv
 	pending map[engine.Key]bool
 	lacking map[string]bool // permit heads asked for and not loaded
 }
@@ -36,7 +38,7 @@ type runEnv struct {
 // newEnv loads what every decision about a run reads. What the tries before were given is kept: permits are held under
 // the same uuids, and the rest only saves asking twice.
 func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, error) {
-	ctl, err := a.loadCtl(ctx, v.id.Workflow)
+	ctl, err := a.loadCtl(ctx, owner(v.body))
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +51,26 @@ func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, 
 		a: a, v: v, at: max(now, v.body.CreateTime), ctl: ctl,
 		grants: map[string]engine.Grant{}, permits: map[string]*permit.Head{},
 		earlier: map[string]*engine.Attempt{}, outside: newOutside(), pending: map[engine.Key]bool{}, lacking: map[string]bool{},
+		signals: newSignalEnv(),
 	}
 	if before != nil {
 		e.grants, e.permits, e.earlier, e.outside = before.grants, before.permits, before.earlier, before.outside
+		e.signals.announced = before.signals.announced
 	}
 	return e, nil
+}
+
+// owner is the workflow whose definition a run executes: of an iteration that of the nearest run above that is none.
+func owner(b *engine.Body) string {
+	if !b.Initiator.Type.Inline() {
+		return b.WorkflowID
+	}
+	for i := len(b.Initiator.Ancestors) - 1; i >= 0; i-- {
+		if id := b.Initiator.Ancestors[i].WorkflowID; !loop.IsInline(id) {
+			return id
+		}
+	}
+	return b.WorkflowID
 }
 
 func (e *runEnv) Now() int64 { return e.at }
@@ -73,11 +90,6 @@ func (e *runEnv) Subworkflow(a *engine.Attempt, childStep string) (*param.StepRe
 
 func (e *runEnv) Foreach(a *engine.Attempt, bodyStep, name string) ([]sel.Value, error) {
 	return e.outside.foreach(a, bodyStep, name)
-}
-
-// SignalInstanceParam is a param of a signal instance; false when it is not there.
-func (e *runEnv) SignalInstanceParam(string, int64, string) (sel.Value, bool, error) {
-	return sel.Value{}, false, nil
 }
 
 func (e *runEnv) MaxSteps() int { return 200 }
@@ -160,6 +172,12 @@ func (e *runEnv) load(ctx context.Context, keys []engine.Key) error {
 			e.lacking[k.Name] = true
 		case engine.KeyPermit:
 		default:
+			if done, err := e.loadSignals(ctx, k); done || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 			if err := e.outside.load(ctx, e.a, k); err != nil {
 				return err
 			}

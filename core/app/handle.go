@@ -119,6 +119,8 @@ func pokeTask(p events.Poke) task {
 		return task{kind: taskLane, workflow: p.Workflow}
 	case events.PokePermit:
 		return task{kind: taskPermit, workflow: p.Workflow, permit: permitOfPoke(p)}
+	case events.PokeSignal:
+		return task{kind: taskSignal, workflow: p.Tag}
 	case events.PokeStep:
 		return stepTask(store.RunID{Workflow: p.Workflow, Instance: p.Instance, Run: p.Run}, p.Step, p.Attempt)
 	case events.PokeDelete:

@@ -476,6 +476,12 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 			m.tasks = append(m.tasks, workTask(v.id, op, at))
 		}
 	}
+	if keys := doneWaiting(v, changed); len(keys) > 0 {
+		m.tasks = append(m.tasks, task{kind: taskUnwait, workflow: v.id.Workflow, run: v.id, keys: keys})
+	}
+	if slices.ContainsFunc(changed, unannounced) {
+		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id})
+	}
 	if len(released) > 0 {
 		heads, freed := map[string]bool{}, make(map[string]bool, len(released))
 		for _, uuid := range released {

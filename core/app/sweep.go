@@ -69,7 +69,10 @@ func (a *App) sweep(ctx context.Context, from, to int64, wanted func(e table.Due
 				if !wanted(e) {
 					continue
 				}
-				t, ok := dueTask(e.Key)
+				t, ok, err := a.dueTask(ctx, e.Key)
+				if err != nil {
+					return err
+				}
 				if !ok {
 					a.count(CountParked, 1)
 					a.log.ErrorContext(ctx, "due item of an unknown kind", "key", e.Key.String())
@@ -96,7 +99,21 @@ func (a *App) sweep(ctx context.Context, from, to int64, wanted func(e table.Due
 }
 
 // dueTask is the task for a head in the due index.
-func dueTask(key table.Key) (task, bool) {
+func (a *App) dueTask(ctx context.Context, key table.Key) (task, bool, error) {
+	if store.IsSignalKey(key) {
+		// The key holds a hash: the name is in the item.
+		item, err := a.get(ctx, key)
+		if err != nil || !item.Exists() {
+			return task{}, false, err
+		}
+		h, err := store.DecodeSignalHead(item.Data)
+		return task{kind: taskSignal, workflow: h.Name}, err == nil, nil
+	}
+	t, ok := headTask(key)
+	return t, ok, nil
+}
+
+func headTask(key table.Key) (task, bool) {
 	if id, ok := store.ParseRunKey(key); ok {
 		return task{kind: taskRun, workflow: id.Workflow, run: id}, true
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/downbeat/downbeat/core/lane"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/events"
 )
 
@@ -28,6 +29,8 @@ const (
 	taskDelete                    // go on deleting a workflow
 	taskSupersede                 // note on a failed run that a later one exists
 	taskStep                      // look at the children of an attempt
+	taskSignal                    // pass the news of a stream on; workflow is the signal's name
+	taskUnwait                    // take waiter items away
 )
 
 const (
@@ -51,7 +54,8 @@ type task struct {
 	permit   string
 	step     string // of the attempt, with taskStep
 	attempt  int64
-	delay    int64 // milliseconds; not before
+	keys     []table.Key // with taskUnwait
+	delay    int64       // milliseconds; not before
 	timer    bool
 }
 
@@ -152,6 +156,10 @@ func (a *App) do(ctx context.Context, t task) ([]task, error) {
 		return a.supersede(ctx, t.run)
 	case taskStep:
 		return a.lookAtStep(ctx, t)
+	case taskSignal:
+		return a.lookAtSignal(ctx, t.workflow)
+	case taskUnwait:
+		return nil, a.stopWaiting(ctx, t)
 	}
 	return nil, fmt.Errorf("task %d is not one to be done here", t.kind)
 }
@@ -177,6 +185,8 @@ func (a *App) message(t task) outgoing {
 		m.Body = events.Poke{Kind: events.PokeLane, Workflow: t.workflow}.Encode()
 	case taskPermit:
 		m.Body = permitPoke(t.permit).Encode()
+	case taskSignal:
+		m.Body = events.Poke{Kind: events.PokeSignal, Tag: t.workflow}.Encode()
 	case taskStep:
 		m.Body = events.Poke{Kind: events.PokeStep, Workflow: t.run.Workflow, Instance: t.run.Instance, Run: t.run.Run, Step: t.step, Attempt: t.attempt}.Encode()
 	case taskDelete:

@@ -11,6 +11,7 @@ import (
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/lane"
 	"github.com/downbeat/downbeat/core/pack"
+	"github.com/downbeat/downbeat/core/signal"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 )
@@ -184,9 +185,12 @@ func (a *App) ChangeWorkflow(ctx context.Context, workflow string, decide func(c
 		if err != nil {
 			return nil, err
 		}
-		err = a.commitChange(ctx, workflow, c, change)
+		gone, err := a.subscribe(ctx, workflow, c, change)
 		if err == nil {
-			return change, a.afterChange(ctx, workflow, change)
+			err = a.commitChange(ctx, workflow, c, change)
+		}
+		if err == nil {
+			return change, a.afterChange(ctx, workflow, change, gone)
 		}
 		if !lost(err) {
 			return nil, err
@@ -194,7 +198,7 @@ func (a *App) ChangeWorkflow(ctx context.Context, workflow string, decide func(c
 		if committed, err := a.committed(ctx, workflow, c); err != nil {
 			return nil, err
 		} else if committed {
-			return change, a.afterChange(ctx, workflow, change)
+			return change, a.afterChange(ctx, workflow, change, gone)
 		}
 	}
 	return nil, fault.New(fault.InternalError, "workflow %s is being changed by others, try again", workflow)
@@ -238,7 +242,13 @@ func (a *App) committed(ctx context.Context, workflow string, c *Ctl) (bool, err
 
 // afterChange does what follows from a change: the lane may begin runs that the new strategy allows, and the event is
 // published.
-func (a *App) afterChange(ctx context.Context, workflow string, change *definition.Change) error {
+func (a *App) afterChange(ctx context.Context, workflow string, change *definition.Change, gone []*signal.Subscription) error {
+	for _, s := range gone {
+		if err := a.unsubscribe(ctx, s.WorkflowID, s.TriggerUUID, s.Names); err != nil {
+			// Its next instance finds that the active version does not have it.
+			a.log.WarnContext(ctx, "a subscription is left to its next signal", "workflow", workflow, "trigger", s.TriggerUUID, "error", err)
+		}
+	}
 	if change.Event != nil {
 		if err := a.publish(ctx, change.Event, max(a.now(), change.Control.Properties.CreateTime+1)); err != nil {
 			a.log.ErrorContext(ctx, "definition event is not published", "workflow", workflow, "error", err)

@@ -9,8 +9,13 @@ import (
 // defaultMaxSteps is the budget of a decision: attempts that become terminal.
 const defaultMaxSteps = 200
 
-// checkMillis is when attempts that wait for permits or signals ask again, should nothing wake them before.
-const checkMillis = 15_000
+// checkMillis is when attempts that wait for permits, or have signals to announce, ask again, should nothing wake them
+// before. signalCheckMillis is the same for attempts that wait for signals, which may take days: a stream stays due until
+// it has told those who wait (P31).
+const (
+	checkMillis       = 15_000
+	signalCheckMillis = 15 * 60_000
+)
 
 // Decide folds the inputs into the run, in their order, and lets it go on as far as it can without the outside. It
 // changes st, which belongs to the decision: after an error st is garbage and must be loaded again.
@@ -246,20 +251,22 @@ func (d *decider) advance() error {
 // setCheck sets the time at which attempts that wait for permits or signals ask again.
 func (d *decider) setCheck() {
 	run := &d.st.Run
-	waiting := false
+	wait := int64(0)
 	for i := range d.st.Steps {
 		if a := d.st.Steps[i].Latest; a != nil {
-			switch a.Status {
-			case StepWaitingForSignals, StepWaitingForPermits, StepFinishing:
-				waiting = true
+			switch {
+			case a.Status == StepWaitingForSignals && wait == 0:
+				wait = signalCheckMillis
+			case a.Status == StepWaitingForPermits, a.Status == StepFinishing:
+				wait = checkMillis
 			}
 		}
 	}
 	switch {
-	case !waiting && run.CheckAt != 0:
+	case wait == 0 && run.CheckAt != 0:
 		run.CheckAt = 0
-	case waiting && run.CheckAt <= d.now:
-		run.CheckAt = d.now + checkMillis
+	case wait != 0 && (run.CheckAt <= d.now || run.CheckAt > d.now+wait):
+		run.CheckAt = d.now + wait
 	default:
 		return
 	}
