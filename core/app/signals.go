@@ -658,6 +658,12 @@ func (a *App) announceOutput(ctx context.Context, b *engine.Body, at *engine.Att
 	if err != nil {
 		return announced{}, err
 	}
+	for k := range at.SignalOutputs.Outputs[:n] {
+		// The same again within the step is a duplicate, though its record names this attempt.
+		if o := outputInstance(b, at, k, 0); o.Name == in.Name && o.ID == in.ID {
+			return announced{id: -1}, nil
+		}
+	}
 	if duplicate && !slices.ContainsFunc(stored.Payload, func(f wire.Field) bool { return f.Name == "signal_source" && f.Value.Equal(in.Payload[0].Value) }) {
 		return announced{id: -1}, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/sel"
+	"github.com/downbeat/downbeat/core/timeline"
 )
 
 // SignalEnv is the ability of an Env to match and to announce signals. Both methods may return a *NeedError. Without it no
@@ -27,9 +28,8 @@ func (d *decider) signalScope(i int, a *Attempt, own Params) *param.Scope {
 
 // signalValue evaluates a param of a signal: a text or an integer, whatever type is declared.
 func signalValue(scope *param.Scope, name string, def *param.Definition) (*Param, error) {
-	untyped := *def
-	p := &param.Param{Definition: untyped}
-	if err := needIn(scope.Evaluate(context.Background(), name, p)); err != nil {
+	p := &param.Param{Definition: *def}
+	if err := needIn(scope.EvaluateUntyped(context.Background(), name, p)); err != nil {
 		return nil, err
 	}
 	if t := p.Result.Type(); t != sel.TypeString && t != sel.TypeLong {
@@ -109,20 +109,24 @@ func (d *decider) resolveOutputs(i int, a *Attempt) error {
 				}
 				out.Name = name
 			}
-			for _, part := range []struct {
-				defs ParamDefs
-				into *Params
-			}{{def.Params, &out.Params}, {def.Payload, &out.Payload}} {
-				if part.defs == nil {
-					continue
+			if def.Params != nil {
+				out.Params = &param.Params{}
+				for name, d := range def.Params.All() {
+					p, err := signalValue(scope, name, d)
+					if err != nil {
+						return err
+					}
+					out.Params.Set(name, p)
 				}
-				*part.into = &param.Params{}
-				for name, d := range part.defs.All() {
+			}
+			if def.Payload != nil {
+				out.Payload = &param.Params{}
+				for name, d := range def.Payload.All() {
 					p := &param.Param{Definition: *d}
 					if err := needIn(scope.Evaluate(context.Background(), name, p)); err != nil {
 						return err
 					}
-					(*part.into).Set(name, p)
+					out.Payload.Set(name, p)
 				}
 			}
 			outputs.Outputs = append(outputs.Outputs, out)
@@ -150,6 +154,10 @@ func (d *decider) announce(i int, a *Attempt) (bool, error) {
 		outputs := *a.SignalOutputs
 		outputs.Outputs = slices.Clone(outputs.Outputs)
 		outputs.Outputs[n].SignalID, outputs.Outputs[n].AnnounceTime = id, at
+		if n == len(outputs.Outputs)-1 {
+			line := timeline.Line(d.now, "the signals of the step are announced")
+			outputs.Info = &line
+		}
 		a.SignalOutputs = &outputs
 		d.touch(i, a)
 	}

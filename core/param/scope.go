@@ -193,6 +193,17 @@ func (s *Scope) Evaluate(ctx context.Context, name string, p *Param) error {
 	return nil
 }
 
+// EvaluateUntyped evaluates one param like Evaluate, but leaves its result as it comes: params of signals keep the type
+// that their expression has, whatever they declare.
+func (s *Scope) EvaluateUntyped(ctx context.Context, name string, p *Param) error {
+	v, err := s.raw(ctx, name, &p.Definition)
+	if err != nil {
+		return err
+	}
+	p.Result, p.Time, p.Evaluated = v, s.Env.Now, true
+	return nil
+}
+
 // Condition evaluates the condition of an edge: a BOOLEAN param named after the successor (workflow-definition.md 7.3).
 // The param is there on an error too, unevaluated.
 func (s *Scope) Condition(ctx context.Context, successor, expr string) (*Param, error) {
