@@ -452,8 +452,8 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 				m.tasks = append(m.tasks, workTask(v.id, workStart, at))
 			}
 		}
-		for _, at := range changed {
-			if !at.Status.Terminal() && at.Outside && engine.NestedStep(v.body, at.StepID) != nil {
+		for _, at := range engine.Nesting(st) {
+			if unsent(at) {
 				m.tasks = append(m.tasks, stepTask(v.id, at.StepID, at.AttemptID))
 			}
 		}

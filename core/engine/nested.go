@@ -61,6 +61,17 @@ func NestedStep(b *Body, stepID string) *Step {
 	return b.compiled().steps[i].def
 }
 
+// Nesting are the live attempts of nested steps.
+func Nesting(st *State) []*Attempt {
+	var list []*Attempt
+	for i := range st.Steps {
+		if a := st.Steps[i].Latest; a != nil && a.Outside && !a.Status.Terminal() && st.Body.compiled().steps[i].kind == kindNested {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
 // LatestAttempt is the newest attempt of a step in its run; nil when there is none.
 func LatestAttempt(st *State, stepID string) *Attempt {
 	if i, ok := st.Body.DAG.Ordinal(stepID); ok {
