@@ -317,12 +317,20 @@ func (a *App) Counts(ctx context.Context, workflow string) (definition.Counts, e
 		return definition.Counts{}, a.park(item, err)
 	}
 	listed := append(l.Running.Head(verifyLimit), l.Queued.Head(verifyLimit)...)
-	if seen, err := a.readHeads(ctx, workflow, l, listed); err != nil {
+	heads, err := a.readHeads(ctx, workflow, l, listed)
+	if err != nil {
 		return definition.Counts{}, err
-	} else if len(seen.ended) > 0 {
-		lane.Decide(l, lane.Input{Now: a.now(), Ended: seen.ended, Strategy: lane.Strategy{Rule: lane.StrictSequential, Concurrency: 1}, Blocked: true})
+	}
+	if len(heads.ended) > 0 {
+		lane.Decide(l, lane.Input{Now: a.now(), Ended: heads.ended, Strategy: lane.Strategy{Rule: lane.StrictSequential, Concurrency: 1}, Blocked: true})
 	}
 	failed, err := a.blockedInstances(ctx, workflow, 1<<20)
+	// Those that have failed and whose end the lane has not folded yet have no mark.
+	for _, e := range heads.failed {
+		if !slices.Contains(failed, e.Instance) {
+			failed = append(failed, e.Instance)
+		}
+	}
 	return definition.Counts{
 		Created: int64(l.Queued.Len()), InProgress: int64(l.Running.Len()), Failed: int64(len(failed)), LatestInstance: l.Latest,
 	}, err
