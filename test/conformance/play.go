@@ -240,6 +240,7 @@ func (p *player) wait(ctx context.Context, step Step) error {
 		if !ok {
 			list = []any{v}
 		}
+		pointer = p.fillText(pointer)
 		pointers, wanted[pointer] = append(pointers, pointer), list
 	}
 	sort.Strings(pointers)
