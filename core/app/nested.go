@@ -239,6 +239,9 @@ func (n *nest) foreach(ctx context.Context) ([]task, error) {
 	if n.at.Ending != nil {
 		return n.stopForeach(ctx, f, space, children)
 	}
+	if f.Pending != nil && named {
+		return n.takePending(ctx, f, space)
+	}
 	// Those named before are launched first: the next names come from a pass that sees them.
 	var tasks []task
 	launched := false
@@ -246,6 +249,11 @@ func (n *nest) foreach(ctx context.Context) ([]task, error) {
 		c := &children[i]
 		if c.view != nil {
 			continue
+		}
+		if !launched {
+			if err := n.a.noteInline(ctx, f.WorkflowID, f.Next, f.Run); err != nil {
+				return nil, err
+			}
 		}
 		more, err := n.launchIteration(ctx, f, space, c.ID, nil)
 		if err != nil {
@@ -272,20 +280,19 @@ func (n *nest) foreach(ctx context.Context) ([]task, error) {
 // again has this attempt looked at once more, after what was started for it.
 func (n *nest) again() task { return stepTask(n.v.id, n.at.StepID, n.at.AttemptID) }
 
-// newForeach is the artifact that a foreach attempt begins with.
-func (n *nest) newForeach(_ context.Context, total int64) (*loop.Foreach, error) {
-	return loop.NewForeach(n.v.body, n.at, total, 0), nil
-}
-
 // launchIteration starts an iteration that is named, or makes it STOPPED at once.
 func (n *nest) launchIteration(ctx context.Context, f *loop.Foreach, space engine.Space, id int64, away *engine.Away) ([]task, error) {
-	values, err := space.Values(id)
+	it, err := f.Iteration(space, id, f.Run)
 	if err != nil {
 		return nil, err
 	}
-	return n.launch(ctx, engine.Iteration{
-		WorkflowID: f.WorkflowID, Identity: f.Identity, ID: id, Values: values, UUID: loop.IterationUUID(f.WorkflowID, f.Run, id, false),
-	}, f.Run, away)
+	if f.Ancestors != nil && id <= *f.Ancestors {
+		return n.relaunch(ctx, it, engine.ConfigOf(n.v.body, n.at), f.Run, away)
+	}
+	if n.restarts() {
+		it.Policy = engine.RestartFromBeginning
+	}
+	return n.launch(ctx, it, f.Run, away)
 }
 
 // launch plans the run of an iteration, stores its start, and begins it. All of it may be repeated by anybody: the start
@@ -349,6 +356,18 @@ func (n *nest) stopForeach(ctx context.Context, f *loop.Foreach, space engine.Sp
 	if live {
 		// Those that ended at once are seen by the pass that follows, the others have it made when they end.
 		return append(tasks, n.lookAfterStop(children, tasks)...), nil
+	}
+	if p := f.Pending; p != nil {
+		// Its run may have been made, by a pass that died before it named it.
+		run := max(f.Run, p.Run) + 1
+		made, err := n.a.get(ctx, store.RunKey(store.RunID{Workflow: f.WorkflowID, Instance: p.ID, Run: run}))
+		if err != nil {
+			return nil, err
+		}
+		if made.Exists() {
+			return n.takePending(ctx, f, space)
+		}
+		f.Pending = nil
 	}
 	f.Stopping(plain(children))
 	more, err := n.stopped(ctx, loop.ForeachKey, f.AppendJSON(nil))
@@ -485,19 +504,44 @@ func (n *nest) while(ctx context.Context) ([]task, error) {
 	return n.fold(ctx, loop.WhileKey, w.AppendJSON(nil), p)
 }
 
-// newWhile is the artifact that a while attempt begins with.
-func (n *nest) newWhile(_ context.Context, start []param.Member) (*loop.While, error) {
-	return loop.NewWhile(n.v.body, n.at, start, 0), nil
-}
-
 func (n *nest) launchRound(ctx context.Context, w *loop.While, types []param.Member, away *engine.Away) ([]task, error) {
 	values, err := w.ValuesOf(w.Last, types)
 	if err != nil {
 		return nil, err
 	}
-	return n.launch(ctx, engine.Iteration{
+	if err := n.a.noteInline(ctx, w.WorkflowID, w.Last, w.Run); err != nil {
+		return nil, err
+	}
+	it := engine.Iteration{
 		WorkflowID: w.WorkflowID, Identity: w.Identity, ID: w.Last, Values: values, UUID: loop.IterationUUID(w.WorkflowID, w.Run, w.Last, true),
-	}, w.Run, away)
+	}
+	if n.restarts() {
+		it.Policy = engine.RestartFromBeginning
+		if w.Last == w.First && w.Run > 1 {
+			return n.relaunchRound(ctx, w, it, away)
+		}
+	}
+	return n.launch(ctx, it, w.Run, away)
+}
+
+// relaunchRound restarts the iteration that a restarted loop goes on with, from the run before under exactly its number
+// (a quirk of Maestro's: an iteration that was last run under an older one cannot be restarted).
+func (n *nest) relaunchRound(ctx context.Context, w *loop.While, it engine.Iteration, away *engine.Away) ([]task, error) {
+	prev, err := n.a.loadRun(ctx, store.RunID{Workflow: w.WorkflowID, Instance: it.ID, Run: w.Run - 1}, "")
+	if errors.Is(err, errNoRun) {
+		if w.Policy == engine.RestartFromBeginning {
+			return n.launch(ctx, it, w.Run, away)
+		}
+		return nil, fault.New(fault.BadRequest, "iteration %d of step [%s] has no run %d to be restarted from", it.ID, n.at.StepID, w.Run-1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	policy, below, err := engine.Below(engine.ConfigOf(n.v.body, n.at), n.at.StepID, it.WorkflowID, it.ID, n.def.Steps)
+	if err != nil {
+		return nil, err
+	}
+	return n.restartRound(ctx, prev, it, policy, below, w.Run, away)
 }
 
 func (n *nest) stopWhile(ctx context.Context, w *loop.While, types []param.Member, c *child) ([]task, error) {
@@ -613,7 +657,10 @@ func (n *nest) startChild(ctx context.Context) ([]task, error) {
 			return n.stopped(ctx, loop.SubworkflowKey, nil)
 		}
 	}
-	started, err := n.a.Start(ctx, c.WorkflowID, c.Version, "", c.Request)
+	started, err := n.restartChild(ctx, c)
+	if started == nil && err == nil {
+		started, err = n.a.Start(ctx, c.WorkflowID, c.Version, "", c.Request)
+	}
 	if err != nil {
 		if userError(err) {
 			return n.refuse(ctx, loop.SubworkflowKey, nil, err)
@@ -673,3 +720,20 @@ func (a *App) orphaned(ctx context.Context, b *engine.Body) (bool, error) {
 	at := engine.LatestAttempt(v.state(), p.StepID)
 	return at == nil || at.AttemptID != p.AttemptID || at.Ending != nil || at.Status.Terminal(), nil
 }
+
+// goesOn is the outcome of a pass that ends nothing.
+func goesOn() engine.Pass {
+	var p engine.Pass
+	p.State = step.Continue
+	return p
+}
+
+// say keeps an artifact with a line about what did not work.
+func (n *nest) say(ctx context.Context, f *loop.Foreach, what string, err error) ([]task, error) {
+	p := goesOn()
+	p.Timeline = []timeline.Event{timeline.Failure(n.a.now(), what, err.Error())}
+	return n.fold(ctx, loop.ForeachKey, f.AppendJSON(nil), p)
+}
+
+// loopMember is a loop param with its value.
+type loopMember = param.Member

@@ -23,6 +23,9 @@ type Started struct {
 	UUID          string
 	// Duplicated: the request id was used before. Rejected: the run was refused by its strategy and is STOPPED.
 	Duplicated, Rejected bool
+	// Step and Attempt are set when the restart was given to a step of a run that goes on.
+	Step    string
+	Attempt int64
 }
 
 // loadBody reads the body of a run, which is immutable.
@@ -141,22 +144,27 @@ func checkTrigger(ctl *definition.Control, v *definition.Version, r *engine.Star
 	return nil
 }
 
-// Restart makes a new run of an instance from its newest, terminal one.
+// Restart makes a new run of an instance from its newest, terminal one. What a step has started is restarted through that
+// step: by a new run of the root when everything above has ended, else inside the run that goes on (Delegated).
 func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartRequest) (*Started, error) {
 	given := r.RequestID != ""
 	if !given {
 		r.RequestID = a.cfg.IDs.NewUUID()
 	}
-	env := a.newPlanEnv(ctx, prev.ID().Workflow)
-	var body *engine.Body
-	for round := 0; ; round++ {
-		var err error
-		body, err = engine.PlanRestart(prev.State(), r, env)
-		if again, err2 := env.again(ctx, err, round); err2 != nil {
-			return nil, err2
-		} else if !again {
-			break
+	if b := prev.Body(); b.Initiator.Type.Upstream() && r.Initiator == nil && prev.State().Run.Status.Terminal() {
+		parent, above := engine.Above(b, r)
+		v, err := a.Run(ctx, store.RunID{Workflow: parent.WorkflowID, Instance: parent.InstanceID})
+		if err != nil {
+			return nil, err
 		}
+		if v.State().Run.Status.Terminal() {
+			return a.Restart(ctx, v, above)
+		}
+		return a.delegate(ctx, v, parent.StepID, above)
+	}
+	body, err := a.planRestart(ctx, prev, r)
+	if err != nil {
+		return nil, err
 	}
 	started, err := a.number(ctx, body, prev.ID().Instance, given)
 	if err != nil {
@@ -167,6 +175,21 @@ func (a *App) Restart(ctx context.Context, prev *RunView, r engine.RestartReques
 		started.Instance, started.Run = prev.ID().Instance, 0
 	}
 	return started, nil
+}
+
+// planRestart makes the body of a restart, with what its params read.
+func (a *App) planRestart(ctx context.Context, prev *RunView, r engine.RestartRequest) (*engine.Body, error) {
+	env := a.newPlanEnv(ctx, prev.ID().Workflow)
+	var body *engine.Body
+	for round := 0; ; round++ {
+		var err error
+		body, err = engine.PlanRestart(prev.State(), r, env)
+		if again, err2 := env.again(ctx, err, round); err2 != nil {
+			return nil, err2
+		} else if !again {
+			return body, nil
+		}
+	}
 }
 
 // number stores a planned run and has the lane number it. The start item is the truth of the start (P12): without a

@@ -259,6 +259,9 @@ func (d *decider) restartStep(in Action, skip bool) (Answer, error) {
 	if skip {
 		config.SkipSteps = []string{in.StepID}
 	}
+	if in.Config != nil {
+		config = in.Config
+	}
 	var next *Attempt
 	var err error
 	if a == nil {

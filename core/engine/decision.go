@@ -39,6 +39,8 @@ type Action struct {
 	// For RESTART of a step inside the run, and SKIP of one that has ended:
 	DownstreamPolicy RunPolicy // "" is RESTART_FROM_INCOMPLETE
 	StepRunParams    ParamDefs
+	// Config is set in place of both when the restart is of something below the step.
+	Config *RestartConfig
 }
 
 // Resume ends the pause of one attempt at a breakpoint. The answer is NOT_FOUND when that attempt is not PAUSED.

@@ -130,11 +130,11 @@ type Iteration struct {
 	UUID       string
 	ID         int64 // from 1
 	Values     []param.Member
+	Policy     RunPolicy // of a new iteration in a restart; "" is a fresh run
 }
 
-// PlanIteration makes the body of the first run of an iteration. When its params cannot be evaluated the body comes with
-// StartFailure.
-func PlanIteration(parent *Body, a *Attempt, it Iteration, env PlanEnv) (*Body, error) {
+// runParams are the params that an iteration is handed.
+func (it *Iteration) runParams(parent *Body, a *Attempt) (ParamDefs, InitiatorType, error) {
 	def := NestedStep(parent, a.StepID)
 	kind := ByForeach
 	if def.Type == definition.While {
@@ -142,13 +142,44 @@ func PlanIteration(parent *Body, a *Attempt, it Iteration, env PlanEnv) (*Body, 
 	}
 	base, err := param.LoopBase(parent.Params, a.Params, def.Params)
 	if err != nil {
+		return nil, kind, err
+	}
+	defs, err := param.IterationParams(base, it.ID-1, it.Values, kind == ByWhile)
+	return defs, kind, err
+}
+
+// IterationRestart is the request for a new run of an iteration.
+func IterationRestart(parent *Body, a *Attempt, it Iteration, policy RunPolicy, config *RestartConfig, now int64) (RestartRequest, error) {
+	params, kind, err := it.runParams(parent, a)
+	initiator := childInitiator(parent, a, kind, nil)
+	r := RestartRequest{Policy: policy, Config: config, Initiator: &initiator, RunParams: params, RequestID: it.UUID, RequestTime: now}
+	if config != nil && policy == RestartFromSpecific {
+		r.StepID = config.Path[len(config.Path)-1].StepID
+	}
+	return r, err
+}
+
+// ChildRestart is the request for a new run of the child of a subworkflow step.
+func (c *ChildOf) ChildRestart(policy RunPolicy, config *RestartConfig) RestartRequest {
+	r := RestartRequest{
+		Policy: policy, Config: config, Initiator: &c.Request.Initiator, RunParams: c.Request.RunParams, RequestID: c.Request.RequestID, RequestTime: c.Request.RequestTime,
+	}
+	if config != nil && policy == RestartFromSpecific {
+		r.StepID = config.Path[len(config.Path)-1].StepID
+	}
+	return r
+}
+
+// PlanIteration makes the body of the first run of an iteration. When its params cannot be evaluated the body comes with
+// StartFailure.
+func PlanIteration(parent *Body, a *Attempt, it Iteration, env PlanEnv) (*Body, error) {
+	def := NestedStep(parent, a.StepID)
+	params, kind, err := it.runParams(parent, a)
+	if err != nil {
 		return nil, err
 	}
 	r := childRequest(parent, a, kind, nil, it.UUID, env.Now())
-	if r.RunParams, err = param.IterationParams(base, it.ID-1, it.Values, kind == ByWhile); err != nil {
-		return nil, err
-	}
-	r.PersistFailedRun = true
+	r.RunParams, r.PersistFailedRun, r.Policy = params, true, it.Policy
 	about := "the body of step [" + a.StepID + "]"
 	return PlanStart(Version{
 		InternalID: parent.InternalID, VersionID: parent.VersionID, Properties: parent.Properties,

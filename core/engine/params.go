@@ -126,10 +126,10 @@ func freshParams(b *Body, env PlanEnv) error {
 
 // restartParams gives a restart its workflow params (parameters.md 6.2): those of the run before, frozen, and the
 // request's over them. Of a run that was stored as FAILED for its params nothing is there.
-func restartParams(b, old *Body, request RestartRequest, env PlanEnv) error {
-	own := request.Params
-	if !b.RestartConfig.Own() {
-		own = nil
+func restartParams(b, old *Body, env PlanEnv) error {
+	var own ParamDefs
+	if b.RestartConfig.Own() {
+		own = b.RestartConfig.Params
 	}
 	params, err := param.MergeRestart(old.Params, b.RunParams, own, string(b.Initiator.Type))
 	if err != nil {

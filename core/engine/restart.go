@@ -24,6 +24,13 @@ type RestartRequest struct {
 	// Selection is for RESTART_CUSTOMIZED_RUN.
 	Selection Selection
 
+	// For runs above and below the restarted entity: Config is what is restarted and how, its last node that of this run;
+	// the members before but Policy and StepID do not count then.
+	Config *RestartConfig
+	// For runs that a parent restarts: who, and the params that it hands down. nil: a user.
+	Initiator *Initiator
+	RunParams ParamDefs
+
 	RequestID   string
 	RequestTime int64 // 0 for a run made by a skip
 	User        string
@@ -55,6 +62,27 @@ func PlanRestart(prev *State, request RestartRequest, env PlanEnv) (*Body, error
 		Properties: old.Properties, Workflow: old.Workflow, Concurrency: old.Concurrency,
 		Baseline: &Baseline{Status: prev.Run.Status, Views: views},
 	}
+	if request.Initiator != nil {
+		b.Initiator, b.RuntimeTags, b.RunParams = *request.Initiator, old.RuntimeTags, request.RunParams
+	}
+	b.RestartConfig = request.Config
+	if b.RestartConfig == nil && request.Initiator == nil {
+		b.RestartConfig = configOf(old, request)
+	}
+	graph, err := restartGraph(b, request, views)
+	if err != nil {
+		return nil, err
+	}
+	b.DAG = graph
+	b.SignalMatches = matchesOf(prev)
+	if err := restartParams(b, old, env); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// configOf is the restart config of the restarted entity itself.
+func configOf(old *Body, request RestartRequest) *RestartConfig {
 	node := PathNode{WorkflowID: old.WorkflowID, InstanceID: old.InstanceID, StepID: request.StepID}
 	config := &RestartConfig{Path: []PathNode{node}, Policy: request.Policy, DownstreamPolicy: request.DownstreamPolicy}
 	if request.StepID == "" {
@@ -74,18 +102,70 @@ func PlanRestart(prev *State, request RestartRequest, env PlanEnv) (*Body, error
 			config.SkipSteps = []string{request.StepID}
 		}
 	}
-	b.RestartConfig = config
+	return config
+}
 
-	graph, err := restartGraph(b, request, views)
-	if err != nil {
-		return nil, err
+// Above is the request for the run above one that is restarted: of the step that started it.
+func Above(old *Body, request RestartRequest) (parent Ancestor, above RestartRequest) {
+	config := request.Config
+	if config == nil {
+		config = configOf(old, request)
 	}
-	b.DAG = graph
-	b.SignalMatches = matchesOf(prev)
-	if err := restartParams(b, old, request, env); err != nil {
-		return nil, err
+	list := old.Initiator.Ancestors
+	parent = list[len(list)-1]
+	up := *config
+	up.Path = append(append(make([]PathNode, 0, len(config.Path)+1), config.Path...),
+		PathNode{WorkflowID: parent.WorkflowID, InstanceID: parent.InstanceID, StepID: parent.StepID})
+	above = request
+	above.Policy, above.StepID, above.Config = RestartFromSpecific, parent.StepID, &up
+	return parent, above
+}
+
+// Below is how a step of a run that restarts something restarts a child (engine-runs-and-actions.md 3.5). instance is
+// that of the child. The config is nil for a child that lies downstream of what is restarted; body are the steps of a
+// loop's body, nil for a subworkflow.
+func Below(config *RestartConfig, stepID, child string, instance int64, body []*Step) (RunPolicy, *RestartConfig, error) {
+	if config == nil {
+		return RestartFromIncomplete, nil, nil
 	}
-	return b, nil
+	n := len(config.Path)
+	if n > 1 && config.Path[n-1].StepID == stepID {
+		next := config.Path[n-2]
+		if next.WorkflowID != child || body == nil && next.InstanceID != instance {
+			return "", nil, fault.New(fault.BadRequest, "the restart path names [%s][%d] below step [%s], which is not its child", next.WorkflowID, next.InstanceID, stepID)
+		}
+		if next.InstanceID != instance {
+			return config.DownstreamPolicy, nil, nil
+		}
+		down := *config
+		down.Path = config.Path[:n-1]
+		if n == 2 {
+			return config.Policy, &down, nil
+		}
+		return RestartFromSpecific, &down, nil
+	}
+	if n == 1 && config.Path[0].StepID == "" && overrides(config.StepRestartParams, body) {
+		return config.DownstreamPolicy, config, nil // the params are for whatever iteration has the step
+	}
+	return config.DownstreamPolicy, nil, nil
+}
+
+// overrides tells whether params are given for a step of a body, at any depth.
+func overrides(list []StepParams, body []*Step) bool {
+	for _, s := range body {
+		if slices.ContainsFunc(list, func(p StepParams) bool { return p.StepID == s.ID }) || overrides(list, s.Steps) {
+			return true
+		}
+	}
+	return false
+}
+
+// ConfigOf is the restart config that an attempt follows: its own, or that of its run. nil in a fresh run.
+func ConfigOf(b *Body, a *Attempt) *RestartConfig {
+	if a.RestartConfig != nil {
+		return a.RestartConfig
+	}
+	return b.RestartConfig
 }
 
 // restartGraph is the runtime DAG of a restart (engine.md 5.1).

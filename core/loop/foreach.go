@@ -46,11 +46,53 @@ func NewForeach(parent *engine.Body, a *engine.Attempt, total, earlierRun int64)
 	}
 }
 
+// GoOn takes over what an earlier run of the step has left: the iterations that succeeded, or with a target, which alone is
+// to run again, all that ended. It returns those that had ended and run again.
+func (f *Foreach) GoOn(old *Foreach, target int64) (again []Child) {
+	kept := intervals{}
+	f.Overview.Ended = sum(old.Overview.Ended, nil)
+	last := int64(0)
+	for s, ids := range old.Overview.Details {
+		status := engine.InstanceStatus(s)
+		last = max(last, ids.last())
+		if !status.Terminal() {
+			continue
+		}
+		if status == engine.InstanceSucceeded || target != 0 {
+			f.Overview.Details[s] = ids
+			for id := range ids.all {
+				kept = kept.with(id)
+			}
+			continue
+		}
+		for id := range ids.all {
+			again = append(again, Child{ID: id})
+		}
+	}
+	if old.Ancestors != nil {
+		last = max(last, *old.Ancestors)
+	}
+	f.Ancestors = &last
+	if len(kept) > 0 && kept[0][0] == 1 {
+		f.Overview.Checkpoint = kept[0][1]
+	}
+	f.Next = f.Overview.Checkpoint
+	return again
+}
+
+// Iteration is an iteration with its values, for the run with that number.
+func (f *Foreach) Iteration(space engine.Space, id, run int64) (engine.Iteration, error) {
+	values, err := space.Values(id)
+	return engine.Iteration{
+		WorkflowID: f.WorkflowID, Identity: f.Identity, ID: id, Values: values, UUID: IterationUUID(f.WorkflowID, run, id, false),
+	}, err
+}
+
 // Wanted are the iterations that a pass must be told of, with the run of each; run 0 is the latest.
 func (f *Foreach) Wanted() []Child {
 	var list []Child
 	for id := max(f.Overview.Checkpoint, 1); id <= f.Next; id++ {
-		if !f.Overview.ended(id) && !f.Overview.Restarted.has(id) {
+		if !f.Overview.ended(id) && !f.Overview.Restarted.Has(id) {
 			list = append(list, Child{ID: id, Run: f.Run})
 		}
 	}

@@ -12,13 +12,14 @@ import (
 // handful of them.
 type intervals [][2]int64
 
-func (s intervals) has(id int64) bool {
+// Has tells whether an id is in the set.
+func (s intervals) Has(id int64) bool {
 	i := sort.Search(len(s), func(i int) bool { return s[i][1] >= id })
 	return i < len(s) && s[i][0] <= id
 }
 
 func (s intervals) with(id int64) intervals {
-	if s.has(id) {
+	if s.Has(id) {
 		return s
 	}
 	out := make(intervals, 0, len(s)+1)

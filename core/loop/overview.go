@@ -37,7 +37,7 @@ type Overview struct {
 // ended tells whether an iteration is known to be terminal.
 func (o *Overview) ended(id int64) bool {
 	for s := range o.Details {
-		if engine.InstanceStatus(s).Terminal() && o.Details[s].has(id) {
+		if engine.InstanceStatus(s).Terminal() && o.Details[s].Has(id) {
 			return true
 		}
 	}
@@ -55,14 +55,14 @@ func (o *Overview) refresh(children []Child) {
 	next := o.Checkpoint
 	open := int64(0)
 	for _, c := range children {
-		if !o.Restarted.has(c.ID) {
+		if !o.Restarted.Has(c.ID) {
 			next = max(next, c.ID+1)
 			if !c.Status.Terminal() && (open == 0 || c.ID < open) {
 				open = c.ID
 			}
 		}
 		if c.Status.Terminal() {
-			if o.ended(c.ID) && !o.Restarted.has(c.ID) {
+			if o.ended(c.ID) && !o.Restarted.Has(c.ID) {
 				continue
 			}
 			o.Restarted = o.Restarted.without(c.ID)
@@ -80,8 +80,8 @@ func (o *Overview) refresh(children []Child) {
 	o.Checkpoint = max(o.Checkpoint, next)
 }
 
-// take moves an iteration that is restarted out of what is counted as ended. old is its result so far.
-func (o *Overview) take(id int64, leaves *view.Rollup) {
+// Take moves an iteration that is restarted out of what is counted as ended. old is its result so far.
+func (o *Overview) Take(id int64, leaves *view.Rollup) {
 	for s := range o.Details {
 		if engine.InstanceStatus(s).Terminal() {
 			o.Details[s] = o.Details[s].without(id)
@@ -90,6 +90,21 @@ func (o *Overview) take(id int64, leaves *view.Rollup) {
 	o.Details[engine.InstanceCreated] = o.Details[engine.InstanceCreated].with(id)
 	o.Ended = less(o.Ended, leaves)
 	o.Restarted = o.Restarted.with(id)
+}
+
+// Forget takes away what an iteration that will run again has counted.
+func (o *Overview) Forget(leaves *view.Rollup) {
+	if o.Ended != nil && leaves != nil {
+		o.Ended = less(o.Ended, leaves)
+	}
+}
+
+// LeavesOf is the roll-up of an overview, nil for none.
+func LeavesOf(o *view.Overview) *view.Rollup {
+	if o == nil {
+		return nil
+	}
+	return &o.Rollup
 }
 
 func sum(a, b *view.Rollup) *view.Rollup {

@@ -52,6 +52,15 @@ func NewWhile(parent *engine.Body, a *engine.Attempt, start []param.Member, earl
 	return w
 }
 
+// GoOn takes over what an earlier run of the step has left, up to the iteration that it goes on from.
+func (w *While) GoOn(old *While, from int64) {
+	w.First, w.Last = from, from-1
+	w.Values = nil
+	for _, v := range old.Values {
+		w.Values = append(w.Values, WhileValues{v.Name, v.JSON[:min(int64(len(v.JSON)), from)]})
+	}
+}
+
 // Known tells whether the values that iteration k begins with are there.
 func (w *While) Known(k int64) bool {
 	for _, v := range w.Values {

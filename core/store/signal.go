@@ -28,6 +28,9 @@ func shortHash(s string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// InlineKey names the item that tells the largest iteration and run of the body of a loop.
+func InlineKey(inline string) table.Key { return table.Key{PK: "inline#" + inline, SK: "i"} }
+
 // SignalKey names the head of a stream.
 func SignalKey(name string) table.Key { return table.Key{PK: "sig#" + signalName(name), SK: "head"} }
 
