@@ -156,7 +156,7 @@ func (c *call) actOnStep(kind engine.ActionKind) (answer, error) {
 			return answer{}, err
 		}
 		body, err := view.AppendStepActionResponse(nil, &view.StepActionResponse{
-			WorkflowID: id.Workflow, InstanceID: started.Instance, RunID: started.Run, Event: acted.Event,
+			WorkflowID: started.WorkflowID, InstanceID: started.Instance, RunID: started.Run, StepID: started.Step, AttemptID: started.Attempt, Event: acted.Event,
 		})
 		if err != nil {
 			return answer{}, err

@@ -150,7 +150,9 @@ func (c *call) restartStep() (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
+		resp.WorkflowID, resp.InstanceID, resp.VersionID = started.WorkflowID, started.Instance, started.Version
 		resp.RunID, resp.Status = started.Run, startStatus(started)
+		resp.StepID, resp.AttemptID = started.Step, started.Attempt
 	}
 	body, err := view.AppendStepRestartResponse(nil, resp)
 	if err != nil {
@@ -172,6 +174,12 @@ func (c *call) restartInlineRoot(id store.RunID, step string, req *engine.Restar
 	if !engine.ViewOf(st, step).Status.Terminal() {
 		return answer{}, fault.New(fault.BadRequest, "step [%s] of instance %s is not terminal: RESTART_FROM_INLINE_ROOT needs a terminal step", step, v.ID())
 	}
+	if v.Body().Initiator.Type == engine.ByForeach {
+		// The workflow that holds the loop is restarted, with the params for whatever iteration has the step.
+		if v, err = c.api.app.InlineRoot(c.Context(), v); err != nil {
+			return answer{}, err
+		}
+	}
 	started, err := c.api.app.Restart(c.Context(), v, engine.RestartRequest{
 		Policy: req.DownstreamPolicy, RequestID: req.RequestID, RequestTime: req.RequestTime, User: c.user,
 		Overrides: []engine.StepParams{{StepID: step, Params: req.StepParams}},
@@ -180,7 +188,7 @@ func (c *call) restartInlineRoot(id store.RunID, step string, req *engine.Restar
 		return answer{}, err
 	}
 	body, err := view.AppendStepRestartResponse(nil, &view.StepRestartResponse{
-		WorkflowID: id.Workflow, VersionID: started.Version, InstanceID: started.Instance, RunID: started.Run, Status: startStatus(started),
+		WorkflowID: started.WorkflowID, VersionID: started.Version, InstanceID: started.Instance, RunID: started.Run, Status: startStatus(started),
 		Event: timeline.Line(c.api.app.Now(), "the workflow was restarted by user [%s]", c.user),
 	})
 	if err != nil {

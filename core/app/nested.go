@@ -247,7 +247,7 @@ func (n *nest) foreach(ctx context.Context) ([]task, error) {
 	launched := false
 	for i := range children {
 		c := &children[i]
-		if c.view != nil {
+		if c.view != nil || c.Known {
 			continue
 		}
 		if !launched {
@@ -256,6 +256,10 @@ func (n *nest) foreach(ctx context.Context) ([]task, error) {
 			}
 		}
 		more, err := n.launchIteration(ctx, f, space, c.ID, nil)
+		if userError(err) {
+			more, err = n.refuse(ctx, loop.ForeachKey, f.AppendJSON(nil), err)
+			return append(tasks, more...), err
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -389,7 +393,7 @@ func (n *nest) endChildren(ctx context.Context, workflow string, children []chil
 	e := n.at.Ending
 	for i := range children {
 		c := &children[i]
-		if c.Status.Terminal() {
+		if c.Status.Terminal() || c.Known {
 			continue
 		}
 		live = true
@@ -460,6 +464,9 @@ func (n *nest) while(ctx context.Context) ([]task, error) {
 		}
 		if c.view == nil {
 			tasks, err := n.launchRound(ctx, w, start, nil)
+			if userError(err) {
+				return n.refuse(ctx, loop.WhileKey, w.AppendJSON(nil), err)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -496,10 +503,16 @@ func (n *nest) while(ctx context.Context) ([]task, error) {
 		err = engine.CheckBody(n.v.body, n.at.StepID, w.WorkflowID)
 	}
 	if err == nil {
+		err = n.checkRound(ctx, w)
+	}
+	if err == nil {
 		err = w.Name(n.at.StepID)
 	}
-	if err != nil {
+	if userError(err) {
 		return n.refuse(ctx, loop.WhileKey, before, err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return n.fold(ctx, loop.WhileKey, w.AppendJSON(nil), p)
 }
@@ -522,6 +535,19 @@ func (n *nest) launchRound(ctx context.Context, w *loop.While, types []param.Mem
 		}
 	}
 	return n.launch(ctx, it, w.Run, away)
+}
+
+// checkRound tells whether the next iteration can be launched: the first one of a restarted loop needs the run that it is
+// restarted from.
+func (n *nest) checkRound(ctx context.Context, w *loop.While) error {
+	if !n.restarts() || w.Last+1 != w.First || w.Run == 1 || w.Policy == engine.RestartFromBeginning {
+		return nil
+	}
+	item, err := n.a.get(ctx, store.RunKey(store.RunID{Workflow: w.WorkflowID, Instance: w.First, Run: w.Run - 1}))
+	if err == nil && !item.Exists() {
+		err = fault.New(fault.BadRequest, "iteration %d of step [%s] has no run %d to be restarted from", w.First, n.at.StepID, w.Run-1)
+	}
+	return err
 }
 
 // relaunchRound restarts the iteration that a restarted loop goes on with, from the run before under exactly its number

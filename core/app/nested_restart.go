@@ -367,3 +367,14 @@ func (n *nest) newWhile(ctx context.Context, start []loopMember) (*loop.While, e
 	}
 	return w, nil
 }
+
+// InlineRoot is the newest run of the nearest workflow above an iteration that is no loop's body.
+func (a *App) InlineRoot(ctx context.Context, v *RunView) (*RunView, error) {
+	list := v.Body().Initiator.Ancestors
+	for i := len(list) - 1; i >= 0; i-- {
+		if !loop.IsInline(list[i].WorkflowID) {
+			return a.Run(ctx, store.RunID{Workflow: list[i].WorkflowID, Instance: list[i].InstanceID})
+		}
+	}
+	return v, nil
+}

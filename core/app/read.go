@@ -7,6 +7,7 @@ import (
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/lane"
+	"github.com/downbeat/downbeat/core/loop"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 )
@@ -113,6 +114,14 @@ func (a *App) completeOrder(ctx context.Context, id store.RunID) (bool, error) {
 
 // LatestInstance is the newest instance number of a workflow, 0 when it has none.
 func (a *App) LatestInstance(ctx context.Context, workflow string) (int64, error) {
+	if loop.IsInline(workflow) {
+		item, err := a.get(ctx, store.InlineKey(workflow))
+		if err != nil || !item.Exists() {
+			return 0, err
+		}
+		n, err := store.DecodeNumber(item.Data)
+		return n.Instance, err
+	}
 	item, err := a.get(ctx, store.LaneKey(workflow))
 	if err != nil {
 		return 0, err

@@ -189,6 +189,9 @@ func PlanIteration(parent *Body, a *Attempt, it Iteration, env PlanEnv) (*Body, 
 
 // CheckBody tells what is wrong with the graph of a loop's body; nil for nothing.
 func CheckBody(parent *Body, stepID, inline string) error {
+	if len(parent.Initiator.Ancestors)+1 >= DepthLimit {
+		return fault.New(fault.BadRequest, "step [%s] lies too deep: the depth of its iterations is not less than the limit %d", stepID, DepthLimit)
+	}
 	_, err := dag.Fresh(inline, definition.Nodes(NestedStep(parent, stepID).Steps))
 	if err != nil {
 		return fault.New(fault.BadRequest, "%s", err.Error())

@@ -92,9 +92,11 @@ func (f *Foreach) Iteration(space engine.Space, id, run int64) (engine.Iteration
 func (f *Foreach) Wanted() []Child {
 	var list []Child
 	for id := max(f.Overview.Checkpoint, 1); id <= f.Next; id++ {
-		if !f.Overview.ended(id) && !f.Overview.Restarted.Has(id) {
-			list = append(list, Child{ID: id, Run: f.Run})
+		known := f.Overview.ended(id)
+		if known && (f.Ancestors == nil || id > *f.Ancestors) || f.Overview.Restarted.Has(id) {
+			continue
 		}
+		list = append(list, Child{ID: id, Run: f.Run, Known: known})
 	}
 	for id := range f.Overview.Restarted.all {
 		list = append(list, Child{ID: id})
@@ -119,10 +121,13 @@ type Pass struct {
 // Pass takes in what was read of the wanted iterations, and names those that are to be launched next.
 func (f *Foreach) Pass(children []Child, s ForeachStep) Pass {
 	if f.Next > 0 || f.Ancestors != nil {
-		f.Overview.refresh(children)
+		f.Overview.refresh(children, f.launched())
 	}
 	running, oldest, newest := int64(0), int64(0), int64(0)
 	for _, c := range children {
+		if c.Known {
+			continue
+		}
 		newest = max(newest, c.ID)
 		if !c.Status.Terminal() {
 			running++
@@ -163,17 +168,27 @@ func (f *Foreach) Pass(children []Child, s ForeachStep) Pass {
 
 // nothingNamed tells whether every iteration that is named is known to be terminal.
 func (f *Foreach) nothingNamed() bool {
-	for range f.Wanted() {
-		return false
+	for _, c := range f.Wanted() {
+		if !c.Known {
+			return false
+		}
 	}
 	return true
 }
 
+// launched is how many iterations this run of the step has launched without a gap, as far as it is known by itself.
+func (f *Foreach) launched() int64 {
+	if f.Ancestors == nil {
+		return f.Next
+	}
+	return 0
+}
+
 // Stopping takes in what was read, and tells whether every named iteration has come to its end.
 func (f *Foreach) Stopping(children []Child) (over bool) {
-	f.Overview.refresh(children)
+	f.Overview.refresh(children, f.launched())
 	for _, c := range children {
-		if !c.Status.Terminal() {
+		if !c.Known && !c.Status.Terminal() {
 			return false
 		}
 	}

@@ -15,6 +15,8 @@ type Child struct {
 	ID, Run int64
 	// Status is InstanceNone for one that has no head yet.
 	Status engine.InstanceStatus
+	// Known tells that it is known to have ended: it is read only to see whether this run of the step has launched it.
+	Known bool
 	// Leaves is the roll-up of its runtime overview; nil while it has none.
 	Leaves *view.Rollup
 }
@@ -44,17 +46,21 @@ func (o *Overview) ended(id int64) bool {
 	return false
 }
 
-// refresh takes in what was read of the iterations that are not known to be terminal.
-func (o *Overview) refresh(children []Child) {
+// refresh takes in what was read of the iterations that are not known to be terminal. named is how many iterations this
+// run of the step has launched without a gap, from the first.
+func (o *Overview) refresh(children []Child, named int64) {
 	for s := range o.Details {
 		if !engine.InstanceStatus(s).Terminal() {
 			o.Details[s] = nil
 		}
 	}
 	o.Running = nil
-	next := o.Checkpoint
+	next := max(o.Checkpoint, named+1)
 	open := int64(0)
 	for _, c := range children {
+		if c.Known && c.Status == engine.InstanceNone {
+			continue // of an earlier run
+		}
 		if !o.Restarted.Has(c.ID) {
 			next = max(next, c.ID+1)
 			if !c.Status.Terminal() && (open == 0 || c.ID < open) {
