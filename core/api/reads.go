@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/downbeat/downbeat/core/app"
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/store"
@@ -90,11 +91,20 @@ func (c *call) writeRun(id store.RunID, enriched bool, how view.Aggregation) (an
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := view.AppendInstance(nil, v.State(), view.InstanceOptions{Enriched: enriched, Aggregate: how})
+	body, err := c.appendRun(v, view.InstanceOptions{Enriched: enriched, Aggregate: how})
 	if err != nil {
 		return answer{}, err
 	}
 	return ok(body)
+}
+
+// appendRun shows a run, with what nested steps of earlier runs count.
+func (c *call) appendRun(v *app.RunView, o view.InstanceOptions) ([]byte, error) {
+	var err error
+	if o.Expanded, err = c.api.app.Expanded(c.Context(), v); err != nil {
+		return nil, err
+	}
+	return view.AppendInstance(nil, v.State(), o)
 }
 
 // pageRequest reads first, last and cursor.
@@ -161,7 +171,7 @@ func (c *call) listInstances() (answer, error) {
 		}
 		size := 0
 		for _, v := range views {
-			body, err := view.AppendInstance(nil, v.State(), view.InstanceOptions{Aggregate: how})
+			body, err := c.appendRun(v, view.InstanceOptions{Aggregate: how})
 			if err != nil {
 				return answer{}, err
 			}
@@ -215,7 +225,7 @@ func (c *call) listRuns() (answer, error) {
 			return answer{}, err
 		}
 		for i := len(views) - 1; i >= 0; i-- {
-			body, err := view.AppendInstance(nil, views[i].State(), view.InstanceOptions{Aggregate: view.AggregateStored})
+			body, err := c.appendRun(views[i], view.InstanceOptions{Aggregate: view.AggregateStored})
 			if err != nil {
 				return answer{}, err
 			}

@@ -4,7 +4,7 @@ package api
 func (a *API) routes() []route {
 	var all []route
 	for _, group := range [][]route{
-		a.definitionRoutes(), a.startRoutes(), a.readRoutes(), a.actionRoutes(), a.breakpointRoutes(), a.templateRoutes(), a.signalRoutes(),
+		a.definitionRoutes(), a.startRoutes(), a.readRoutes(), a.actionRoutes(), a.breakpointRoutes(), a.templateRoutes(), a.signalRoutes(), a.inlineRoutes(),
 		a.healthRoutes(),
 	} {
 		all = append(all, group...)

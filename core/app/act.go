@@ -42,7 +42,7 @@ func (a *App) Act(ctx context.Context, id store.RunID, input engine.Input) (*Act
 	if answer.Err != nil {
 		return nil, answer.Err
 	}
-	return &Acted{Answer: answer, Run: &RunView{m.view}}, nil
+	return &Acted{Answer: answer, Run: &RunView{v: m.view}}, nil
 }
 
 // settleCheck is how often a blocking action looks whether its effect is there.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"sort"
 
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
-	"github.com/downbeat/downbeat/core/loop"
 	"github.com/downbeat/downbeat/core/param"
 	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/sel"
@@ -66,7 +66,7 @@ func owner(b *engine.Body) string {
 		return b.WorkflowID
 	}
 	for i := len(b.Initiator.Ancestors) - 1; i >= 0; i-- {
-		if id := b.Initiator.Ancestors[i].WorkflowID; !loop.IsInline(id) {
+		if id := b.Initiator.Ancestors[i].WorkflowID; !definition.IsInlineID(id) {
 			return id
 		}
 	}

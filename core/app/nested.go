@@ -73,6 +73,8 @@ type nest struct {
 	st  *engine.State
 	at  *engine.Attempt
 	def *engine.Step
+	// reading is set when nothing is to be moved: children are shown as they are, to any depth.
+	reading bool
 }
 
 // fold hands the outcome of a pass to the parent, unless it says nothing new.
@@ -118,6 +120,14 @@ type child struct {
 	view *runView // nil while it has no head
 }
 
+// shown is the child for its overview; nil while it has no head.
+func (c *child) shown() *RunView {
+	if c.view == nil {
+		return nil
+	}
+	return &RunView{v: c.view}
+}
+
 // id is the key of a child of a loop.
 func childID(workflow string, c loop.Child) store.RunID {
 	return store.RunID{Workflow: workflow, Instance: c.ID, Run: c.Run}
@@ -153,7 +163,13 @@ func (n *nest) readChildren(ctx context.Context, workflow string, wanted []loop.
 			return nil, err
 		}
 		c.Status = c.view.head.Run.Status
-		o, err := n.a.overview(ctx, c.view)
+		r := &RunView{v: c.view}
+		if n.reading && !c.Status.Terminal() {
+			if err := n.a.refresh(ctx, r); err != nil {
+				return nil, err
+			}
+		}
+		o, err := n.a.overview(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -173,12 +189,12 @@ func plain(children []child) []loop.Child {
 }
 
 // overview is the runtime overview of a run, nil while it has none.
-func (a *App) overview(ctx context.Context, v *runView) (*view.Overview, error) {
-	expanded, err := a.expanded(ctx, v)
+func (a *App) overview(ctx context.Context, r *RunView) (*view.Overview, error) {
+	expanded, err := a.expanded(ctx, r.v)
 	if err != nil {
 		return nil, err
 	}
-	return view.OverviewOf(v.state(), view.Base(v.body, expanded))
+	return view.OverviewOf(r.State(), view.Base(r.v.body, expanded))
 }
 
 // expanded gives the roll-ups of the nested steps whose results stand from earlier runs of the instance.
@@ -210,6 +226,69 @@ func (a *App) expanded(ctx context.Context, v *runView) (func(engine.StepView) *
 // Expanded gives the roll-ups of the nested steps of a run whose results stand from earlier runs (view.InstanceOptions).
 func (a *App) Expanded(ctx context.Context, r *RunView) (func(engine.StepView) *view.Rollup, error) {
 	return a.expanded(ctx, r.v)
+}
+
+// refresh looks at the children of live attempts for a reader.
+func (a *App) refresh(ctx context.Context, r *RunView) error {
+	st := r.v.state()
+	for _, at := range engine.Nesting(st) {
+		n := &nest{a: a, v: r.v, st: st, at: at, def: engine.NestedStep(r.v.body, at.StepID), reading: true}
+		artifact, key, err := n.look(ctx)
+		if err != nil {
+			return err
+		}
+		if artifact != nil {
+			if r.fresh == nil {
+				r.fresh = map[string]step.Artifacts{}
+			}
+			r.fresh[at.UUID] = at.Artifacts.Merged(step.Artifacts{{Key: key, JSON: artifact}})
+		}
+	}
+	return nil
+}
+
+// look gives the artifact as the children are now; nil while the attempt has none.
+func (n *nest) look(ctx context.Context) (artifact []byte, key string, err error) {
+	if raw, ok := n.at.Artifacts.Get(loop.ForeachKey); ok {
+		f, err := loop.ReadForeach(raw)
+		if err != nil {
+			return nil, "", err
+		}
+		children, err := n.readChildren(ctx, f.WorkflowID, f.Wanted())
+		if err != nil {
+			return nil, "", err
+		}
+		f.Look(plain(children))
+		return f.AppendJSON(nil), loop.ForeachKey, nil
+	}
+	if raw, ok := n.at.Artifacts.Get(loop.WhileKey); ok {
+		w, err := loop.ReadWhile(raw)
+		if err != nil || w.Last < w.First {
+			return nil, "", err
+		}
+		children, err := n.readChildren(ctx, w.WorkflowID, []loop.Child{{ID: w.Last, Run: w.Run}})
+		if err != nil {
+			return nil, "", err
+		}
+		w.Look(children[0].Child, n.overviewJSON(ctx, children[0].shown()))
+		return w.AppendJSON(nil), loop.WhileKey, nil
+	}
+	if raw, ok := n.at.Artifacts.Get(loop.SubworkflowKey); ok && n.def.IsSync() {
+		s, err := loop.ReadSubworkflow(raw)
+		if err != nil {
+			return nil, "", err
+		}
+		r, err := n.a.Run(ctx, store.RunID{Workflow: s.WorkflowID, Instance: s.InstanceID, Run: s.RunID})
+		if fault.CodeOf(err) == fault.NotFound {
+			return nil, "", nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		s.Overview = n.overviewJSON(ctx, r)
+		return s.AppendJSON(nil), loop.SubworkflowKey, nil
+	}
+	return nil, "", nil
 }
 
 // Foreach.
@@ -293,10 +372,25 @@ func (n *nest) launchIteration(ctx context.Context, f *loop.Foreach, space engin
 	if f.Ancestors != nil && id <= *f.Ancestors {
 		return n.relaunch(ctx, it, engine.ConfigOf(n.v.body, n.at), f.Run, away)
 	}
-	if n.restarts() {
-		it.Policy = engine.RestartFromBeginning
+	if err := n.fromBeginning(&it); err != nil {
+		return nil, err
 	}
 	return n.launch(ctx, it, f.Run, away)
+}
+
+// fromBeginning says how an iteration that never ran is launched in a restart.
+func (n *nest) fromBeginning(it *engine.Iteration) error {
+	if !n.restarts() {
+		return nil
+	}
+	it.Policy = engine.RestartFromBeginning
+	config := engine.ConfigOf(n.v.body, n.at)
+	if config == nil || len(config.Path) != 1 {
+		return nil
+	}
+	_, below, err := engine.Below(config, n.at.StepID, it.WorkflowID, it.ID, n.def.Steps)
+	it.Config = below
+	return err
 }
 
 // launch plans the run of an iteration, stores its start, and begins it. All of it may be repeated by anybody: the start
@@ -436,8 +530,11 @@ func (n *nest) stopped(ctx context.Context, key string, artifact []byte) ([]task
 func (n *nest) while(ctx context.Context) ([]task, error) {
 	raw, named := n.at.Artifacts.Get(loop.WhileKey)
 	start, err := loop.StartOf(n.at)
-	if err != nil {
+	if userError(err) {
 		return n.refuse(ctx, loop.WhileKey, nil, err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	var w *loop.While
 	if named {
@@ -447,6 +544,9 @@ func (n *nest) while(ctx context.Context) ([]task, error) {
 			return n.stopped(ctx, loop.WhileKey, nil)
 		}
 		w, err = n.newWhile(ctx, start)
+	}
+	if userError(err) {
+		return n.refuse(ctx, loop.WhileKey, nil, err)
 	}
 	if err != nil {
 		return nil, err
@@ -472,7 +572,7 @@ func (n *nest) while(ctx context.Context) ([]task, error) {
 			}
 			return append(tasks, n.again()), nil
 		}
-		p.State = w.Look(c.Child, n.overviewJSON(ctx, c.view))
+		p.State = w.Look(c.Child, n.overviewJSON(ctx, c.shown()))
 		if p.State != step.Continue || c.Status != engine.InstanceSucceeded {
 			return n.fold(ctx, loop.WhileKey, w.AppendJSON(nil), p)
 		}
@@ -528,8 +628,10 @@ func (n *nest) launchRound(ctx context.Context, w *loop.While, types []param.Mem
 	it := engine.Iteration{
 		WorkflowID: w.WorkflowID, Identity: w.Identity, ID: w.Last, Values: values, UUID: loop.IterationUUID(w.WorkflowID, w.Run, w.Last, true),
 	}
+	if err := n.fromBeginning(&it); err != nil {
+		return nil, err
+	}
 	if n.restarts() {
-		it.Policy = engine.RestartFromBeginning
 		if w.Last == w.First && w.Run > 1 {
 			return n.relaunchRound(ctx, w, it, away)
 		}
@@ -580,18 +682,18 @@ func (n *nest) stopWhile(ctx context.Context, w *loop.While, types []param.Membe
 	if live {
 		return append(tasks, n.lookAfterStop([]child{*c}, tasks)...), nil
 	}
-	w.Look(c.Child, n.overviewJSON(ctx, c.view))
+	w.Look(c.Child, n.overviewJSON(ctx, c.shown()))
 	return n.stopped(ctx, loop.WhileKey, w.AppendJSON(nil))
 }
 
 // overviewJSON is the runtime overview of a child as its parent keeps it.
-func (n *nest) overviewJSON(ctx context.Context, v *runView) []byte {
-	if v == nil {
+func (n *nest) overviewJSON(ctx context.Context, r *RunView) []byte {
+	if r == nil {
 		return nil
 	}
-	o, err := n.a.overview(ctx, v)
+	o, err := n.a.overview(ctx, r)
 	if err != nil {
-		n.a.log.Warn("the overview of a child is left out", "run", v.id.String(), "error", err)
+		n.a.log.WarnContext(ctx, "the overview of a child is left out", "run", r.ID().String(), "error", err)
 		return nil
 	}
 	if o == nil {
@@ -650,7 +752,7 @@ func (n *nest) subworkflow(ctx context.Context) ([]task, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Overview = n.overviewJSON(ctx, r.v)
+	s.Overview = n.overviewJSON(ctx, r)
 	status := r.State().Run.Status
 	if n.at.Ending == nil {
 		p.State = loop.Result(status)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/loop"
@@ -215,7 +216,7 @@ func (n *nest) restartRound(ctx context.Context, prev *runView, it engine.Iterat
 	if err != nil {
 		return nil, err
 	}
-	body, err := n.a.planRestart(ctx, &RunView{prev}, r)
+	body, err := n.a.planRestart(ctx, &RunView{v: prev}, r)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +285,7 @@ func (n *nest) takePending(ctx context.Context, f *loop.Foreach, space engine.Sp
 	if prev == nil || !prev.head.Run.Status.Terminal() {
 		return n.keep(ctx, f) // out of date
 	}
-	old, err := n.a.overview(ctx, prev)
+	old, err := n.a.overview(ctx, &RunView{v: prev})
 	if err != nil {
 		return nil, err
 	}
@@ -359,7 +360,7 @@ func (n *nest) newWhile(ctx context.Context, start []loopMember) (*loop.While, e
 		if err != nil {
 			return nil, err
 		}
-		o, err := n.a.overview(ctx, r.v)
+		o, err := n.a.overview(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -372,7 +373,7 @@ func (n *nest) newWhile(ctx context.Context, start []loopMember) (*loop.While, e
 func (a *App) InlineRoot(ctx context.Context, v *RunView) (*RunView, error) {
 	list := v.Body().Initiator.Ancestors
 	for i := len(list) - 1; i >= 0; i-- {
-		if !loop.IsInline(list[i].WorkflowID) {
+		if !definition.IsInlineID(list[i].WorkflowID) {
 			return a.Run(ctx, store.RunID{Workflow: list[i].WorkflowID, Instance: list[i].InstanceID})
 		}
 	}

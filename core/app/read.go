@@ -4,19 +4,33 @@ import (
 	"context"
 	"errors"
 
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/lane"
-	"github.com/downbeat/downbeat/core/loop"
+	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 )
 
 // RunView is a run as a reader sees it: what its head names, and nothing else (P6).
-type RunView struct{ v *runView }
+type RunView struct {
+	v *runView
+	// fresh are the artifacts of live attempts of nested steps as their children are now, by step uuid: the stored ones
+	// move only when a child ends.
+	fresh map[string]step.Artifacts
+}
 
 // State is the run's state. The caller owns it, but for terminal attempts, which are shared.
-func (r *RunView) State() *engine.State { return r.v.state() }
+func (r *RunView) State() *engine.State {
+	st := r.v.state()
+	for _, at := range engine.Nesting(st) {
+		if a, ok := r.fresh[at.UUID]; ok {
+			at.Artifacts = a // a copy of a live record, which belongs to this state
+		}
+	}
+	return st
+}
 
 // Body is what the run was started with.
 func (r *RunView) Body() *engine.Body { return r.v.body }
@@ -24,8 +38,22 @@ func (r *RunView) Body() *engine.Body { return r.v.body }
 // ID names the run.
 func (r *RunView) ID() store.RunID { return r.v.id }
 
-// Attempts are all attempts of the run, in the order in which they were stored.
-func (r *RunView) Attempts() []*engine.Attempt { return r.v.attempts() }
+// Attempts are all attempts of the run, by step and number.
+func (r *RunView) Attempts() []*engine.Attempt {
+	all := r.v.attempts()
+	if len(r.fresh) == 0 {
+		return all
+	}
+	all = append([]*engine.Attempt(nil), all...)
+	for i, at := range all {
+		if a, ok := r.fresh[at.UUID]; ok {
+			c := *at
+			c.Artifacts = a
+			all[i] = &c
+		}
+	}
+	return all
+}
 
 // noInstance is the answer to a read of what does not exist.
 func noInstance(workflow string, instance int64) error {
@@ -43,6 +71,9 @@ func (a *App) Run(ctx context.Context, id store.RunID) (*RunView, error) {
 		return nil, noRun(id)
 	}
 	v, err := a.readRun(ctx, id)
+	if err == nil {
+		err = a.refresh(ctx, v)
+	}
 	if !errors.Is(err, errNoRun) {
 		return v, err
 	}
@@ -76,13 +107,13 @@ func (a *App) readRun(ctx context.Context, id store.RunID) (*RunView, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &RunView{v}, nil
+		return &RunView{v: v}, nil
 	}
 	v, err := a.loadRun(ctx, id, "")
 	if err != nil {
 		return nil, err
 	}
-	return &RunView{v}, nil
+	return &RunView{v: v}, nil
 }
 
 // completeOrder carries out the lane's order about a run, if there is one.
@@ -114,7 +145,7 @@ func (a *App) completeOrder(ctx context.Context, id store.RunID) (bool, error) {
 
 // LatestInstance is the newest instance number of a workflow, 0 when it has none.
 func (a *App) LatestInstance(ctx context.Context, workflow string) (int64, error) {
-	if loop.IsInline(workflow) {
+	if definition.IsInlineID(workflow) {
 		item, err := a.get(ctx, store.InlineKey(workflow))
 		if err != nil || !item.Exists() {
 			return 0, err
@@ -189,7 +220,7 @@ func (a *App) Instances(ctx context.Context, workflow string, low, high int64) (
 				return nil, err
 			}
 		}
-		views = append(views, &RunView{v})
+		views = append(views, &RunView{v: v})
 	}
 	return views, nil
 }
@@ -205,7 +236,7 @@ func (a *App) Runs(ctx context.Context, workflow string, instance, low, high int
 		if err != nil {
 			return nil, err
 		}
-		views = append(views, &RunView{v})
+		views = append(views, &RunView{v: v})
 	}
 	return views, nil
 }

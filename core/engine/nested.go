@@ -130,7 +130,9 @@ type Iteration struct {
 	UUID       string
 	ID         int64 // from 1
 	Values     []param.Member
-	Policy     RunPolicy // of a new iteration in a restart; "" is a fresh run
+	// Policy and Config are those of a new iteration in a restart; "" is a fresh run.
+	Policy RunPolicy
+	Config *RestartConfig
 }
 
 // runParams are the params that an iteration is handed.
@@ -179,7 +181,7 @@ func PlanIteration(parent *Body, a *Attempt, it Iteration, env PlanEnv) (*Body, 
 		return nil, err
 	}
 	r := childRequest(parent, a, kind, nil, it.UUID, env.Now())
-	r.RunParams, r.PersistFailedRun, r.Policy = params, true, it.Policy
+	r.RunParams, r.PersistFailedRun, r.Policy, r.Config = params, true, it.Policy, it.Config
 	about := "the body of step [" + a.StepID + "]"
 	return PlanStart(Version{
 		InternalID: parent.InternalID, VersionID: parent.VersionID, Properties: parent.Properties,

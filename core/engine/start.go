@@ -36,6 +36,7 @@ type StartRequest struct {
 	CorrelationID string
 	Concurrency   *int64 // instance_step_concurrency
 	StepRunParams []StepParams
+	Config        *RestartConfig // of a new iteration in a restart
 }
 
 // PlanStart makes the body of a fresh run. It has no numbers yet (Body.Number). Whether the trigger of an initiator may
@@ -62,6 +63,7 @@ func PlanStart(v Version, r StartRequest, env PlanEnv) (*Body, error) {
 	if b.Policy == "" {
 		b.Policy = StartFreshNewRun
 	}
+	b.RestartConfig = r.Config
 	if r.Initiator.Type.Upstream() || r.Concurrency != nil {
 		b.Concurrency = r.Concurrency
 	}

@@ -184,6 +184,13 @@ func (f *Foreach) launched() int64 {
 	return 0
 }
 
+// Look takes in what was read of the wanted iterations, for a reader.
+func (f *Foreach) Look(children []Child) {
+	if f.Next > 0 || f.Ancestors != nil {
+		f.Overview.refresh(children, f.launched())
+	}
+}
+
 // Stopping takes in what was read, and tells whether every named iteration has come to its end.
 func (f *Foreach) Stopping(children []Child) (over bool) {
 	f.Overview.refresh(children, f.launched())

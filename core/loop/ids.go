@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
 )
 
@@ -16,11 +16,6 @@ const (
 	whilePrefix   = "maestro_while_"
 )
 
-// IsInline tells whether a workflow id is that of the body of a loop.
-func IsInline(workflow string) bool {
-	return strings.HasPrefix(workflow, foreachPrefix) || strings.HasPrefix(workflow, whilePrefix)
-}
-
 // InlineID is the id of the body of a loop step of a run. It depends on the instance but neither on the run nor on the
 // attempt: what runs again runs under the same id, with a higher run id (engine.md 1.4).
 func InlineID(parent *engine.Body, stepID string, while bool) string {
@@ -29,9 +24,9 @@ func InlineID(parent *engine.Body, stepID string, while bool) string {
 		prefix = whilePrefix
 	}
 	anchor := parent.InstanceID
-	if IsInline(parent.WorkflowID) {
+	if definition.IsInlineID(parent.WorkflowID) {
 		for _, a := range parent.Initiator.Ancestors {
-			if !IsInline(a.WorkflowID) {
+			if !definition.IsInlineID(a.WorkflowID) {
 				anchor = a.InstanceID // the nearest one is the last of them
 			}
 		}

@@ -32,6 +32,8 @@ type Overview struct {
 	Running    *view.Rollup // of the others
 	// Details are the iterations by status.
 	Details [numStatuses]intervals
+	// Counted is set when an iteration had ended that runs again: the counts are there then, also with nothing in them.
+	Counted bool
 	// Restarted are the iterations restarted inside this run of the step and not terminal since.
 	Restarted intervals
 }
@@ -55,7 +57,10 @@ func (o *Overview) refresh(children []Child, named int64) {
 		}
 	}
 	o.Running = nil
-	next := max(o.Checkpoint, named+1)
+	next := o.Checkpoint
+	if named > 0 {
+		next = max(next, named+1)
+	}
 	open := int64(0)
 	for _, c := range children {
 		if c.Known && c.Status == engine.InstanceNone {
@@ -94,6 +99,7 @@ func (o *Overview) Take(id int64, leaves *view.Rollup) {
 		}
 	}
 	o.Details[engine.InstanceCreated] = o.Details[engine.InstanceCreated].with(id)
+	o.Counted = true
 	o.Ended = less(o.Ended, leaves)
 	o.Restarted = o.Restarted.with(id)
 }
@@ -132,7 +138,10 @@ func (o *Overview) AppendJSON(b []byte) []byte {
 	w.Open()
 	w.Long("checkpoint", o.Checkpoint)
 	counts := func(name string, terminal bool) {
-		open := false
+		open := terminal && o.Counted
+		if open {
+			w.Object(name)
+		}
 		for s, ids := range o.Details {
 			if st := engine.InstanceStatus(s); len(ids) > 0 && st.Terminal() == terminal {
 				if !open {
@@ -187,11 +196,12 @@ func (o *Overview) UnmarshalJSON(data []byte) error {
 		Running    *view.Rollup         `json:"running_rollup"`
 		Details    map[string]intervals `json:"details"`
 		Restarted  []int64              `json:"restart_info"`
+		Stats      map[string]int64     `json:"stats"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("foreach_overview: %w", err)
 	}
-	*o = Overview{Checkpoint: in.Checkpoint, Ended: in.Ended, Running: in.Running}
+	*o = Overview{Checkpoint: in.Checkpoint, Ended: in.Ended, Running: in.Running, Counted: in.Stats != nil}
 	for name, ids := range in.Details {
 		s, ok := engine.ParseInstanceStatus(name)
 		if !ok {

@@ -112,15 +112,28 @@ func (w *writer) initiator(k string, i *engine.Initiator) {
 	w.Close()
 }
 
+// AppendAncestors appends a list of steps of runs, from the root down.
+func AppendAncestors(b []byte, list []engine.Ancestor) []byte {
+	w := newWriter(b)
+	w.OpenList()
+	w.ancestorItems(list)
+	return w.Bytes()
+}
+
 func (w *writer) ancestors(k string, list []engine.Ancestor) {
 	w.List(k)
+	w.ancestorItems(list)
+}
+
+// ancestorItems writes the elements of a list that is open, and closes it. The last node of a path names no step.
+func (w *writer) ancestorItems(list []engine.Ancestor) {
 	for i := range list {
 		a := &list[i]
 		w.Open()
 		w.Str("workflow_id", a.WorkflowID)
 		w.Long("instance_id", a.InstanceID)
 		w.Long("run_id", a.RunID)
-		w.Str("step_id", a.StepID)
+		w.StrIf("step_id", a.StepID)
 		w.Long("step_attempt_id", a.AttemptID)
 		w.BoolOpt("sync", a.Sync)
 		w.Close()

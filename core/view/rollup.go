@@ -18,6 +18,8 @@ type Rollup struct {
 	Counts [engine.NumStepStatuses]int64
 	// Refs name the leaves in statuses that keep references, by status.
 	Refs [engine.NumStepStatuses][]Ref
+	// Counted is set when leaves were there and are gone: there is an overview then, and nothing in it.
+	Counted bool
 }
 
 // Ref names leaves of one run. Workflow is the id that the leaves have, for loop bodies the generated one.
@@ -53,6 +55,7 @@ func (r *Rollup) Add(other *Rollup) {
 		return
 	}
 	r.Leaves += other.Leaves
+	r.Counted = r.Counted || other.Counted
 	for s := range other.Counts {
 		r.Counts[s] += other.Counts[s]
 		for _, ref := range other.Refs[s] {
@@ -66,6 +69,7 @@ func (r *Rollup) Sub(other *Rollup) {
 	if other == nil {
 		return
 	}
+	r.Counted = r.Counted || r.Leaves > 0
 	r.Leaves = max(0, r.Leaves-other.Leaves)
 	for s := range other.Counts {
 		r.Counts[s] = max(0, r.Counts[s]-other.Counts[s])
@@ -94,7 +98,7 @@ func (r *Rollup) AppendJSON(b []byte) []byte {
 	w := newWriter(b)
 	w.Open()
 	w.Long("total_leaf_count", r.Leaves)
-	if r.Leaves > 0 {
+	if r.Leaves > 0 || r.Counted {
 		w.Object("overview")
 		for s, n := range r.Counts {
 			if n == 0 {
@@ -134,7 +138,7 @@ func (r *Rollup) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("rollup_overview: %w", err)
 	}
-	*r = Rollup{Leaves: in.Leaves}
+	*r = Rollup{Leaves: in.Leaves, Counted: in.Overview != nil}
 	for name, raw := range in.Overview {
 		status, ok := engine.ParseStepStatus(name)
 		if !ok {
