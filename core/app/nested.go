@@ -34,7 +34,7 @@ func (a *App) lookAtStep(ctx context.Context, t task) ([]task, error) {
 	}
 	st := v.state()
 	at := engine.LatestAttempt(st, t.step)
-	if at == nil || at.AttemptID != t.attempt || at.Status != engine.StepRunning {
+	if at == nil || at.AttemptID != t.attempt || at.Status != engine.StepRunning && at.Status != engine.StepStarting {
 		return nil, nil
 	}
 	def := engine.NestedStep(v.body, t.step)
@@ -87,7 +87,7 @@ func (n *nest) fold(ctx context.Context, key string, artifact []byte, p engine.P
 		}
 		p.Artifacts = step.Artifacts{{Key: key, JSON: artifact}}
 	}
-	p.Running = true
+	p.Running = p.Basis != nil || artifact != nil
 	m, err := n.a.moveRun(ctx, n.v.id, "", inputs(p), maxTriesWaiting)
 	if err != nil {
 		return nil, err

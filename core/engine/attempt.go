@@ -251,15 +251,15 @@ func (d *decider) step(i int) error {
 				}
 				return d.watch(i, a)
 			case kindNested:
-				if p.def.Type == definition.Foreach {
-					if _, err := SpaceOf(a); err != nil {
-						a.Timeline = timeline.Append(a.Timeline, timeline.Failure(d.now, "the loop cannot start", details(err)...))
-						return d.failed(i, a, StepFatallyFailed, false)
-					}
+				if !a.Outside {
+					a.Outside = true
+					a.PollAt = d.now + pollDelay(0)
+					d.byUUID = nil
+					d.touch(i, a)
 				}
-				a.Outside = true
-				a.PollAt = d.now + pollDelay(0)
-				d.byUUID = nil
+				if p.def.Type != definition.Subworkflow {
+					return d.watch(i, a) // the first look at the loop lets it run, or says why it cannot
+				}
 				d.setStatus(i, a, StepRunning, d.now)
 			default:
 				d.log(a, "steps of type %s cannot run here", p.typeName)

@@ -86,7 +86,7 @@ const startGraceMillis = 90_000
 func Launches(st *State) []*Attempt {
 	var list []*Attempt
 	for i := range st.Steps {
-		if a := st.Steps[i].Latest; a != nil && a.Outside && a.Status == StepStarting && a.Ending == nil {
+		if a := st.Steps[i].Latest; a != nil && a.Outside && a.Status == StepStarting && a.Ending == nil && st.Body.compiled().steps[i].kind == kindOutside {
 			list = append(list, a)
 		}
 	}

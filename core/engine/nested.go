@@ -33,7 +33,7 @@ func (Pass) input() {}
 // foldPass takes the outcome of a look at children.
 func (d *decider) foldPass(p Pass) error {
 	i, a := d.find(p.StepUUID)
-	if a == nil || a.Status != StepRunning {
+	if a == nil || a.Status != StepRunning && a.Status != StepStarting {
 		return nil
 	}
 	if have, _ := a.Artifacts.Get(p.Key); !bytes.Equal(have, p.Basis) {
