@@ -7,7 +7,9 @@ import (
 
 	"github.com/downbeat/downbeat/core/app"
 	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/fault"
+	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/view"
 )
 
@@ -175,7 +177,10 @@ func (c *call) readVersion() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	wf := c.PathValue("workflowId")
+	wf, body, err := c.defined()
+	if err != nil {
+		return answer{}, err
+	}
 	ctl, err := c.api.app.Control(c.Context(), wf)
 	if err != nil {
 		return answer{}, err
@@ -184,6 +189,11 @@ func (c *call) readVersion() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if body != nil {
+		inline := *v
+		inline.Workflow = body.Workflow
+		v = &inline
+	}
 	shown := &definition.VersionView{Control: ctl, Version: v}
 	if enriched {
 		if shown.Extras, err = c.api.app.Enrich(c.Context(), v); err != nil {
@@ -191,6 +201,23 @@ func (c *call) readVersion() (answer, error) {
 		}
 	}
 	return ok(shown.AppendJSON(nil))
+}
+
+// defined is the workflow whose definition is addressed. For the id of a loop's body it is the one that holds the loop,
+// and body is what an iteration was started with.
+func (c *call) defined() (workflow string, body *engine.Body, err error) {
+	wf := c.PathValue("workflowId")
+	if !definition.IsInlineID(wf) {
+		return wf, nil, nil
+	}
+	v, err := c.api.app.Run(c.Context(), store.RunID{Workflow: wf, Instance: 1})
+	if fault.CodeOf(err) == fault.NotFound {
+		return wf, nil, nil // refused as an unknown workflow
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return app.Owner(v), v.Body(), nil
 }
 
 // resolve finds the version that a text names.
@@ -219,9 +246,16 @@ func (c *call) known() (*definition.Control, error) {
 }
 
 func (c *call) readSnapshot() (answer, error) {
-	ctl, err := c.known()
+	wf, _, err := c.defined()
 	if err != nil {
 		return answer{}, err
+	}
+	ctl, err := c.api.app.Control(c.Context(), wf)
+	if err != nil {
+		return answer{}, err
+	}
+	if ctl == nil {
+		return answer{}, definition.UnknownWorkflow(wf)
 	}
 	// Maestro dies at any other id; nothing is found under it here.
 	if id := c.PathValue("snapshotId"); !strings.EqualFold(id, "latest") {

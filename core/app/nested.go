@@ -865,3 +865,6 @@ func (n *nest) say(ctx context.Context, f *loop.Foreach, what string, err error)
 
 // loopMember is a loop param with its value.
 type loopMember = param.Member
+
+// Owner is the workflow whose definition a run executes: of an iteration the one that holds the loop.
+func Owner(r *RunView) string { return owner(r.v.body) }

@@ -135,6 +135,11 @@ func ReadMember(name string, t Type, data []byte) (Member, error) {
 		return Member{}, err
 	}
 	m := Member{Name: name, Type: t}
+	if f := v.Get("value"); t == sel.ParamDouble && f.Kind() == wire.KindNumber {
+		// A literal keeps the decimal as it is written; a member is evaluated.
+		m.Value = sel.Double(*wire.Root(f, "").DoubleOpt())
+		return m, nil
+	}
 	if d != nil && d.Value != nil {
 		m.Value = d.Value.V
 	}
