@@ -191,7 +191,7 @@ func (c *call) readVersion() (answer, error) {
 	}
 	if body != nil {
 		inline := *v
-		inline.Workflow = body.Workflow
+		inline.Workflow, inline.Metadata = body.Workflow, definition.Metadata{VersionID: v.Metadata.VersionID}
 		v = &inline
 	}
 	shown := &definition.VersionView{Control: ctl, Version: v}
