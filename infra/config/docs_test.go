@@ -90,14 +90,29 @@ func TestCostsAddUp(t *testing.T) {
 	if fmt.Sprintf("%.2f", sum) != fmt.Sprintf("%.2f", idle) {
 		t.Errorf("the idle stack costs %.2f, its parts %.2f", idle, sum)
 	}
-	prices := section("A million steps (**budget**)")
-	months := section("A month (**budget**)")
-	if len(prices) != 6 || len(months) != 6 {
+	const writeUnit, readUnit, start = 0.625, 0.125, 1.68 // dollars a million
+	var prices []float64
+	for _, row := range section("A million steps") {
+		steps, writes, reads := number(row[1]), number(row[2]), number(row[3])
+		table := (writes*writeUnit + reads*readUnit) / steps
+		if want := fmt.Sprintf("%.2f", table); row[4] != want {
+			t.Errorf("%s: the table costs $%s, want $%s", row[0], row[4], want)
+		}
+		if want := fmt.Sprintf("%.2f", table+start/steps); row[5] != want {
+			t.Errorf("%s: $%s with its start, want $%s", row[0], row[5], want)
+		}
+		prices = append(prices, number(row[5]))
+	}
+	for _, row := range section("A million steps (**budget**)") {
+		prices = append(prices, number(row[4]))
+	}
+	months := section("A month")
+	if len(prices) < 6 || len(prices) != len(months) {
 		t.Fatalf("%d prices, %d months", len(prices), len(months))
 	}
 	for i, row := range months {
 		for k, millions := range []float64{1, 10, 100} {
-			want := fmt.Sprintf("%.2f", idle+millions*number(prices[i][4]))
+			want := fmt.Sprintf("%.2f", idle+millions*prices[i])
 			if row[k+1] != want {
 				t.Errorf("%s, %v million steps: $%s, want $%s", row[0], millions, row[k+1], want)
 			}
