@@ -24,6 +24,14 @@ type runView struct {
 	pages [][]*engine.Attempt
 }
 
+// lastMoved is when the head was committed last; 0 while there is none.
+func (v *runView) lastMoved() int64 {
+	if v.head == nil {
+		return 0
+	}
+	return v.head.Run.LastTime
+}
+
 // state is a fresh State of what was read. Terminal attempts are shared, since nothing changes them any more.
 func (v *runView) state() *engine.State {
 	st := engine.NewState(v.body)
@@ -171,6 +179,8 @@ type moved struct {
 	answers []engine.Answer
 	ended   bool
 	tasks   []task
+	// wasDue is when the run that was read was due, to the millisecond; 0 for a new one.
+	wasDue int64
 }
 
 // move is what is asked of a run: inputs to fold in one decision, or a word of its lane. create only makes the head of
@@ -239,6 +249,9 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 	first := v.head == nil
 	if mv.away != nil || mv.create || mv.supersede {
 		st := v.state()
+		if !first {
+			m.wasDue = engine.Due(st)
+		}
 		changed := first
 		if mv.supersede && engine.Supersede(st) {
 			changed = true
@@ -273,6 +286,9 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 			return nil, fmt.Errorf("run %s: the decision still lacks data after %d rounds", v.id, maxRounds)
 		}
 		st = v.state()
+		if !first {
+			m.wasDue = engine.Due(st)
+		}
 		d, err = a.cfg.Decide(st, mv.with(mv.inputs), env)
 		var need *engine.NeedError
 		if errors.As(err, &need) {
@@ -511,11 +527,10 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 		// a look at a run that has ended changes nothing any more.
 		m.tasks = append(m.tasks, task{kind: taskPublish, workflow: v.id.Workflow, run: v.id})
 	}
-	// A timer that the next sweep would come too late for is sent with a delay by whoever set it (P23).
-	if due > 0 && !st.Run.Status.Terminal() && due < env.Now()+sweepHorizon {
-		if last := v.item.Due; !(last != 0 && last == due) {
-			m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id, delay: max(0, due-env.Now()), timer: true})
-		}
+	// A timer that the next sweep would come too late for is sent with a delay by whoever set it (P23), and by nobody
+	// else: were it sent by all who look, each timer would make the next, and their number would only grow.
+	if due > 0 && !st.Run.Status.Terminal() && due < env.Now()+sweepHorizon && (due != m.wasDue || v.lastMoved() < a.cfg.Since) {
+		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id, delay: max(0, due-env.Now()), timer: true})
 	}
 }
 

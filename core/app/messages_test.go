@@ -1,0 +1,213 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/downbeat/downbeat/core/app"
+	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/permit"
+	"github.com/downbeat/downbeat/core/queue"
+	"github.com/downbeat/downbeat/core/step"
+	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/events"
+)
+
+// poke puts a poke into the queue.
+func (s *system) poke(kind, workflow string, instance, run int64) {
+	body := events.Poke{Kind: kind, Workflow: workflow, Instance: instance, Run: run}.Encode()
+	s.messages = append(s.messages, message{queue: queue.Advance, body: body, at: s.now})
+}
+
+// TestFates: each kind of message that cannot be carried out has its fate.
+func TestFates(t *testing.T) {
+	s := newSystem(t)
+	s.push("w", sequential, chain)
+	s.mustStart("w", request1)
+	completion, err := events.Completion{UUID: "u", Workflow: "gone", Instance: 1, Run: 1, Step: "a", Attempt: 1, Result: []byte(`{"format": 1, "state": "DONE"}`)}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		queue queue.Name
+		body  string
+		fate  app.Fate
+		count string
+	}{
+		{"a poke that says nothing new", queue.Advance, string(events.Poke{Kind: "run", Workflow: "w", Instance: 1, Run: 1}.Encode()), app.Done, app.CountDone},
+		{"unreadable", queue.Advance, "?", app.Retry, app.CountRetried},
+		{"unknown kind", queue.Advance, `{"v": 1, "kind": "wish", "wf": "w"}`, app.Retry, app.CountRetried},
+		{"newer format", queue.Advance, `{"v": 99, "kind": "run"}`, app.Later, app.CountRetried},
+		{"unreadable work", queue.Execute, "[]", app.Retry, app.CountRetried},
+		{"work of a run that is gone", queue.Execute, string(events.Work{Op: "start", Workflow: "gone", Instance: 1, Run: 1, Step: "a", Attempt: 1, UUID: "u"}.Encode()), app.Dropped, app.CountDropped},
+		{"work of a step that has ended", queue.Execute, string(events.Work{Op: "start", Workflow: "w", Instance: 1, Run: 1, Step: "job.1", Attempt: 1, UUID: "u"}.Encode()), app.Done, app.CountDone},
+		{"a start without a body", queue.Trigger, `{"v": 1, "wf": "w", "req": "r"}`, app.Retry, app.CountRetried},
+		{"a start of nobody", queue.Trigger, `{"v": 1, "wf": "nobody", "ver": "latest", "req": "` + request1 + `", "body": {"initiator": {"type": "manual"}}, "src": "bus"}`, app.Done, app.CountRefused},
+	} {
+		before := s.counts[tt.count]
+		if got := s.proc.Handle(t.Context(), tt.queue, queue.Delivery{Receipt: "r", Body: []byte(tt.body), Receives: 1}); got != tt.fate {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.fate)
+		}
+		if s.counts[tt.count] != before+1 {
+			t.Errorf("%s: %s counts %v, %v before", tt.name, tt.count, s.counts[tt.count], before)
+		}
+	}
+	if again := s.proc.HandleBatch(t.Context(), queue.Complete, []queue.Delivery{{Receipt: "good", Body: completion}, {Receipt: "bad", Body: []byte("?")}}); fmt.Sprint(again) != "[bad]" {
+		t.Errorf("of a batch of completions there come again %v", again)
+	}
+}
+
+// TestBudget: a chain of runs goes on although no invocation has the time for all that follows from its commits. The
+// sweep has no part in it.
+func TestBudget(t *testing.T) {
+	s := newSystem(t)
+	s.settings.InlineBudget = 10 * time.Millisecond
+	s.slow = 4
+	s.restart()
+	s.push("w", sequential, chain)
+	const runs = 30
+	for i := range runs {
+		s.mustStart("w", fmt.Sprintf("%08x-1111-4111-8111-111111111111", i))
+	}
+	s.handle()
+	if got := s.statuses("w"); strings.Count(got, "SUCCEEDED") != runs {
+		t.Errorf("without a sweep: %s", got)
+	}
+}
+
+// counted is a runtime that counts its starts and lets the process die in the middle of one.
+type counted struct {
+	starts int
+	die    func()
+}
+
+func (c *counted) Start(context.Context, step.Call) (step.Result, error) {
+	c.starts++
+	if c.die != nil {
+		c.die()
+		return step.Result{}, errGone
+	}
+	return step.Result{State: step.Done}, nil
+}
+
+func (c *counted) Poll(context.Context, step.Call) (step.Result, error) {
+	return step.Result{State: step.Done}, nil
+}
+
+func (c *counted) Stop(context.Context, step.Call) (step.Result, error) {
+	return step.Result{State: step.Stopped}, nil
+}
+
+// TestClaimOfTheDead: who died while it started an attempt outside holds the claim until no invocation can live any
+// more (P20); a process that knows that it is alone does not wait for that.
+func TestClaimOfTheDead(t *testing.T) {
+	for _, sole := range []bool{false, true} {
+		t.Run(fmt.Sprint("sole ", sole), func(t *testing.T) {
+			s := newSystem(t)
+			outside := &counted{}
+			s.runtimes[step.SimulatedType] = outside
+			s.sole = sole
+			p := s.restart()
+			outside.die = func() { p.gone = true }
+			s.push("w", sequential, job)
+			s.mustStart("w", request1)
+			s.handle()
+			if !p.gone || outside.starts != 1 {
+				t.Fatalf("%d starts", outside.starts)
+			}
+			outside.die = nil
+			s.lose()
+			s.now += 1000
+			s.restart()
+			runs, err := s.proc.Recover(t.Context())
+			if err != nil || runs != 1 {
+				t.Fatalf("%d runs go on, %v", runs, err)
+			}
+			s.handle()
+			if want := map[bool]string{false: "IN_PROGRESS", true: "SUCCEEDED"}[sole]; s.statuses("w") != want {
+				t.Errorf("at once: %s, want %s", s.statuses("w"), want)
+			}
+			if !sole && outside.starts != 1 {
+				t.Errorf("started %d times below the claim", outside.starts)
+			}
+			s.pass(20 * time.Minute)
+			if got := s.statuses("w"); got != "SUCCEEDED" || outside.starts != 2 {
+				t.Errorf("in the end %s after %d starts", got, outside.starts)
+			}
+		})
+	}
+}
+
+// TestPermitsOfTheDead: who dies after the commit of an attempt's end and before it gave its permits back leaves them
+// held. A process that knows that it is alone frees them when somebody asks for them, others at the lease time (P30).
+func TestPermitsOfTheDead(t *testing.T) {
+	for _, sole := range []bool{false, true} {
+		everyDeath(t, func(s *system, arm func()) {
+			s.runtimes[step.SimulatedType] = &step.Simulated{}
+			s.sole = sole
+			s.restart()
+			if err := s.proc.SetTagPermit(s.t.Context(), permit.LimitRequest{Tag: "scarce", MaxAllowed: 1}, "ann"); err != nil {
+				s.t.Fatal(err)
+			}
+			s.push("w", parallel, strings.Replace(chain, `"type": "NoOp"`, `"type": "NoOp", "tags": ["scarce"]`, 2))
+			arm()
+			_, _ = s.start("w", request1) // dies in it
+			s.lose()
+			s.now += 1000
+			s.restart()
+			if _, err := s.proc.Recover(s.t.Context()); err != nil {
+				s.t.Fatal(err)
+			}
+			s.handle()
+			second := s.mustStart("w", request2)
+			s.handle()
+			if got := s.run("w", second.Instance).State().Run.Status; sole && got != engine.InstanceSucceeded {
+				s.t.Errorf("behind permits of a process that is gone: %s", got)
+			}
+			s.pass(15 * time.Minute)
+			if got := s.statuses("w"); strings.Trim(strings.ReplaceAll(got, "SUCCEEDED", ""), " ") != "" {
+				s.t.Errorf("in the end: %s", got)
+			}
+		})
+	}
+}
+
+// TestHeadOfManyJobs: the head of a run with the most steps stays small though each step's result is a commit of its own
+// (P16).
+func TestHeadOfManyJobs(t *testing.T) {
+	s := newSystem(t)
+	s.runtimes[step.SimulatedType] = &step.Simulated{Hint: true}
+	s.restart()
+	var steps []string
+	for i := range 300 {
+		steps = append(steps, fmt.Sprintf(`{"step": {"id": "job.%d", "type": "Simulated", "params": {"job_duration": {"type": "LONG", "value": %d}}}}`, i, 1000+100*i))
+	}
+	s.push("w", `{"owner": "ann", "step_concurrency": 300}`, strings.Join(steps, ","))
+	s.mustStart("w", request1)
+	largest := 0
+	for range 60 {
+		s.pass(time.Minute)
+		it, _, err := s.table.Get(t.Context(), store.RunKey(store.RunID{Workflow: "w", Instance: 1, Run: 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		largest = max(largest, len(it.Data))
+		if s.statuses("w") == "SUCCEEDED" {
+			break
+		}
+	}
+	if got := s.statuses("w"); got != "SUCCEEDED" {
+		t.Fatal(got)
+	}
+	t.Logf("the head had up to %d bytes", largest)
+	if largest > 1024 {
+		t.Errorf("the head had %d bytes", largest)
+	}
+}
+
+var _ table.Table = (*ports)(nil)
