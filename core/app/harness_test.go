@@ -35,6 +35,7 @@ type system struct {
 	dead     []message
 	keys     map[table.Key]bool // that exist
 	counts   map[string]float64
+	head     int // bytes of the largest head of a run so far
 	runtimes step.Registry
 	settings app.Settings
 	// slow is how many milliseconds every call of the table takes.
@@ -220,6 +221,9 @@ func (q *ports) Transact(ctx context.Context, writes []table.Write) (table.Units
 }
 
 func (s *system) note(w table.Write) {
+	if _, ok := store.ParseRunKey(w.Item.Key); ok {
+		s.head = max(s.head, len(w.Item.Data))
+	}
 	if w.Op == table.OpDelete {
 		delete(s.keys, w.Item.Key)
 	} else {

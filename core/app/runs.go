@@ -171,6 +171,9 @@ func (a *App) loadPages(ctx context.Context, v *runView) ([][]*engine.Attempt, e
 const (
 	pageRecords  = 300
 	rewriteBytes = 900
+	// maxPages is how many pages a head names before they are written anew as one: a page takes up to 15 bytes of the
+	// head, which has a KiB in all (P16).
+	maxPages = 24
 )
 
 // moved is what came of moving a run.
@@ -404,31 +407,21 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 		head.Pages = append([]store.PageRef(nil), head.Pages...)
 		pages = append([][]*engine.Attempt(nil), pages...)
 		records := changed
+		var err error
+		if pages, writes, err = a.foldPages(ctx, v, &head, pages); err != nil {
+			return err
+		}
 		if n := len(head.Pages); n > 0 && !a.set.Publish {
 			if tail := head.Pages[n-1]; tail.Bytes < rewriteBytes && tail.Records+len(records) <= pageRecords {
 				records = mergeRecords(pages[n-1], records)
 				head.Pages, pages = head.Pages[:n-1], pages[:n-1]
 			}
 		}
-		for len(records) > 0 {
-			n := min(len(records), pageRecords)
-			data, err := store.EncodePage(records[:n], v.body)
-			if err != nil {
-				return fmt.Errorf("run %s: %w", v.id, err)
-			}
-			ref := store.PageRef{N: nextPage(v.head, head.Pages), Token: uint32(a.cfg.IDs.Token()), Records: n, Bytes: len(data)}
-			stored, err := a.bodies.Keep(ctx, store.RunBlobs(v.body.WorkflowID, v.body.InternalID, v.id.Instance), data)
-			if err != nil {
-				return err
-			}
-			key := store.PageKey(v.id, ref)
-			writes = append(writes, table.Write{Item: table.Item{Key: key, Rev: 1, Data: stored}})
-			head.Pages = append(head.Pages, ref)
-			frozen := freeze(records[:n])
-			pages = append(pages, frozen)
-			a.cache.put(key.String(), frozen, 400*n+len(data))
-			records = records[n:]
+		refs, frozen, more, err := a.newPages(ctx, v, &head, records)
+		if err != nil {
+			return err
 		}
+		head.Pages, pages, writes = append(head.Pages, refs...), append(pages, frozen...), append(writes, more...)
 		if err := a.putPages(ctx, writes); err != nil {
 			return err
 		}
@@ -452,6 +445,60 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id})
 	}
 	return nil
+}
+
+// newPages makes pages of records, in addition to those that the head names already.
+func (a *App) newPages(ctx context.Context, v *runView, head *store.RunHead, records []*engine.Attempt) (refs []store.PageRef, pages [][]*engine.Attempt, writes []table.Write, err error) {
+	first := nextPage(v.head, head.Pages)
+	for len(records) > 0 {
+		n := min(len(records), pageRecords)
+		data, err := store.EncodePage(records[:n], v.body)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("run %s: %w", v.id, err)
+		}
+		ref := store.PageRef{N: first + len(refs), Token: uint32(a.cfg.IDs.Token()), Records: n, Bytes: len(data)}
+		stored, err := a.bodies.Keep(ctx, store.RunBlobs(v.body.WorkflowID, v.body.InternalID, v.id.Instance), data)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		key := store.PageKey(v.id, ref)
+		writes = append(writes, table.Write{Item: table.Item{Key: key, Rev: 1, Data: stored}})
+		refs = append(refs, ref)
+		frozen := freeze(records[:n])
+		pages = append(pages, frozen)
+		a.cache.put(key.String(), frozen, 400*n+len(data))
+		records = records[n:]
+	}
+	return refs, pages, writes, nil
+}
+
+// foldPages writes the pages of a head that names many of them anew, without the records that later ones replace: a run
+// whose steps end one by one adds a page every few commits. Pages that are not published yet keep their place.
+func (a *App) foldPages(ctx context.Context, v *runView, head *store.RunHead, pages [][]*engine.Attempt) ([][]*engine.Attempt, []table.Write, error) {
+	n := len(head.Pages)
+	if a.set.Publish {
+		n = min(n, head.Published)
+	}
+	records := 0
+	for _, ref := range head.Pages[:n] {
+		records += ref.Records
+	}
+	if len(head.Pages) < maxPages || n <= 2*(records/pageRecords+1) {
+		return pages, nil, nil // few pages, or full ones
+	}
+	var merged []*engine.Attempt
+	for _, p := range pages[:n] {
+		merged = mergeRecords(merged, p)
+	}
+	refs, frozen, writes, err := a.newPages(ctx, v, head, merged)
+	if err != nil {
+		return nil, nil, err
+	}
+	head.Pages = append(refs, head.Pages[n:]...)
+	if a.set.Publish {
+		head.Published += len(refs) - n
+	}
+	return append(frozen, pages[n:]...), writes, nil
 }
 
 // follow lists what the committed state asks for: launches, stops, polls, releases, the lane's news, a timer (P7).
