@@ -61,11 +61,11 @@ func runParked(args []string, stdout, stderr io.Writer) int {
 func parked(ctx context.Context, data, release string, stdout io.Writer) (err error) {
 	file := filepath.Join(data, "table.db")
 	if _, err := os.Stat(file); err != nil {
-		return fmt.Errorf("data folder %s: %w", data, err)
+		return fmt.Errorf("--data %q: %w", data, err)
 	}
 	t, err := bolttable.Open(file)
 	if err != nil {
-		return fmt.Errorf("data folder %s: %w", data, err)
+		return fmt.Errorf("--data %q: %w", data, err)
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	sys := sysclock.New()
@@ -76,14 +76,14 @@ func parked(ctx context.Context, data, release string, stdout io.Writer) (err er
 	if release != "" {
 		pk, sk, ok := cutLast(release, "/")
 		if !ok {
-			return fmt.Errorf("key %q has no /", release)
+			return fmt.Errorf("--release %q: a key has a /", release)
 		}
 		found, err := a.Unpark(ctx, table.Key{PK: pk, SK: sk})
 		if err != nil {
 			return err
 		}
 		if !found {
-			return fmt.Errorf("no parked head has the key %s", release)
+			return fmt.Errorf("--release %q: no parked head has this key", release)
 		}
 		fmt.Fprintf(stdout, "%s is looked at when the server starts\n", release)
 		return nil
