@@ -7,8 +7,11 @@ import (
 	"fmt"
 
 	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/lane"
+	"github.com/downbeat/downbeat/core/loop"
+	"github.com/downbeat/downbeat/core/signal"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/events"
@@ -34,10 +37,10 @@ const deletionFormat = 1
 // The stages of a deletion, in order.
 const (
 	deleteAsked = iota // the lane must refuse starts, then the control item goes
-	deleteVersions
 	deleteTimeline
 	deleteBreakpoints
 	deleteInstances
+	deleteVersions // after the runs: what lies below a run is found with its definition
 	deleteRest
 )
 
@@ -182,7 +185,9 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 	case deleteTimeline:
 		more, err = a.deletePartition(ctx, store.TimelinePK(workflow))
 	case deleteBreakpoints:
-		more, err = a.deletePartition(ctx, store.BreakpointPK(workflow))
+		if more, err = a.deletePartition(ctx, store.BreakpointPK(workflow)); err == nil && !more {
+			more, err = a.deleteSubscriptions(ctx, workflow)
+		}
 	case deleteInstances:
 		for n := 0; n < 10 && instance < d.Last; n++ {
 			if err := a.deleteInstance(ctx, workflow, instance+1); err != nil {
@@ -255,6 +260,88 @@ func (a *App) deletePartition(ctx context.Context, pk string) (bool, error) {
 	return page.More, nil
 }
 
+// deleteSubscriptions deletes some of the subscriptions of a workflow and tells whether more may be left.
+func (a *App) deleteSubscriptions(ctx context.Context, workflow string) (bool, error) {
+	page, err := a.query(ctx, table.Query{PK: store.SubscriptionPK(workflow), Limit: deletionStep})
+	if err != nil {
+		return false, err
+	}
+	for _, it := range page.Items {
+		s, err := signal.DecodeSubscription(it.Data)
+		if err != nil {
+			return false, a.park(it, err)
+		}
+		if err := a.unsubscribe(ctx, workflow, s.TriggerUUID, s.Names); err != nil {
+			return false, err
+		}
+	}
+	return page.More, nil
+}
+
+// deleteLoops deletes the iterations of the loops of a run, which are found through its attempts.
+func (a *App) deleteLoops(ctx context.Context, id store.RunID, item table.Item) error {
+	v, err := a.viewOf(ctx, id, item, "")
+	if errors.Is(err, errNoRun) || errors.Is(err, errPageGone) {
+		return nil // some of its records are gone: what lay below it went before them
+	}
+	if err != nil {
+		return err
+	}
+	gone := map[string]bool{}
+	for _, at := range v.attempts() {
+		def := engine.NestedStep(v.body, at.StepID)
+		if def == nil || def.Type == definition.Subworkflow {
+			continue
+		}
+		inline := loop.InlineID(v.body, at.StepID, def.Type == definition.While)
+		if gone[inline] {
+			continue
+		}
+		gone[inline] = true
+		if err := a.deleteIterations(ctx, inline, v.body.InternalID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteIterations deletes the iterations of a body from the last one down. The item that tells how many there are is the
+// cursor: a deletion that is cut off goes on where it was.
+func (a *App) deleteIterations(ctx context.Context, inline string, internalID int64) error {
+	key := store.InlineKey(inline)
+	item, err := a.get(ctx, key)
+	if err != nil || !item.Exists() {
+		return err
+	}
+	n, err := store.DecodeNumber(item.Data)
+	if err != nil {
+		return a.park(item, err)
+	}
+	for done := 1; n.Instance > 0; done++ {
+		if err := a.deleteInstance(ctx, inline, n.Instance); err != nil {
+			return err
+		}
+		n.Instance--
+		if done%deletionStep == 0 {
+			if err := a.put(ctx, item, key, n.Encode(), 0); err != nil {
+				return err
+			}
+			if item, err = a.get(ctx, key); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		more, err := a.cfg.Blob.DeletePrefix(ctx, fmt.Sprintf("%s/%d/", inline, internalID), deletionStep)
+		if err != nil {
+			return err
+		}
+		if !more {
+			return a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: key}})
+		}
+	}
+}
+
 // deleteInstance deletes an instance with all its runs: records first, heads last, so that what is left after a crash
 // is still found through the heads.
 func (a *App) deleteInstance(ctx context.Context, workflow string, instance int64) error {
@@ -272,6 +359,9 @@ func (a *App) deleteInstance(ctx context.Context, workflow string, instance int6
 		h, err := store.DecodeRunHead(it.Data)
 		if err != nil {
 			return a.park(it, err)
+		}
+		if err := a.deleteLoops(ctx, id, it); err != nil {
+			return err
 		}
 		for i := range 8 {
 			for {

@@ -92,6 +92,9 @@ func (v *runView) attempts() []*engine.Attempt {
 	return all
 }
 
+// errPageGone tells that a page is missing that a head names: the run is being deleted.
+var errPageGone = errors.New("the page is missing")
+
 // errNoRun tells that neither a head nor, where a uuid was given, a start exists.
 var errNoRun = errors.New("no such run")
 
@@ -150,7 +153,7 @@ func (a *App) loadPages(ctx context.Context, v *runView) ([][]*engine.Attempt, e
 	}
 	for j, i := range missing {
 		if !items[j].Exists() {
-			return nil, fmt.Errorf("page %s of run %s is missing", keys[j], v.id)
+			return nil, fmt.Errorf("page %s of run %s: %w", keys[j], v.id, errPageGone)
 		}
 		data, err := a.bodies.Fetch(ctx, items[j].Data)
 		if err != nil {
