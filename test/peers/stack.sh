@@ -23,7 +23,7 @@ fi
 echo "deployed; running the tests"
 cd "$root"
 if ! DOWNBEAT_PEERS_OUTPUTS="$STATE/outputs.json" DOWNBEAT_PEERS_PID="$(cat "$STATE/pid")" \
-  "$ministack" run go test -count=1 -timeout 14m "$@" ./test/peers/stack; then
+  "$ministack" run go test -count=1 -timeout 20m "$@" ./test/peers/stack; then
   echo "stack.sh: the emulator's log is in $STATE/log; its last errors:" >&2
   grep -a -E '"level":"(ERROR|WARN)"|FunctionError|Traceback|errorMessage' "$STATE/log" | tail -40 >&2 || true
   exit 1

@@ -27,7 +27,7 @@ import (
 // Limits of waiting. They are generous: the machine may be busy with other things.
 const (
 	soon  = time.Minute
-	later = 4 * time.Minute
+	later = 6 * time.Minute
 )
 
 func TestPushStartWatch(t *testing.T) {
@@ -147,7 +147,7 @@ func TestEventsStartRuns(t *testing.T) {
 // steps there are, default 200.
 //
 // Killing ends after killing at the latest. A message whose function was killed comes again after the queue's visibility
-// time-out of 30 s, so none is received by a killed function as often as it takes to get into the dead-letter queue:
+// time-out of 48 s, so none is received by a killed function as often as it takes to get into the dead-letter queue:
 // four times within 80 s.
 func TestKilledFunctions(t *testing.T) {
 	d := open(t)
