@@ -420,7 +420,7 @@ func (a *App) decideLane(ctx context.Context, t *laneTurn, met bool, r *reign) (
 	for _, o := range l.Orders {
 		before[o.Entry] = o.Target
 	}
-	waited, held := l.Queued.Len(), l.Hold
+	waited, held, crowd := l.Queued.Len(), l.Hold, t.crowded(a.now())
 	out := lane.Decide(l, in)
 	t.answer(l, out)
 
@@ -447,6 +447,8 @@ func (a *App) decideLane(ctx context.Context, t *laneTurn, met bool, r *reign) (
 			k.tasks = []task{{kind: taskOrder, workflow: t.workflow, order: o, own: true}}
 		case k == nil && isNew && o.Target == lane.Cancel && canceller != nil:
 			canceller.tasks = append(canceller.tasks, task{kind: taskOrder, workflow: t.workflow, order: o})
+		case k == nil && !isNew && crowd && o.UUID != "" && !o.Changed:
+			// Its caller is among the crowd and about to carry it out. If not, the next look finds it.
 		case k == nil && (isNew || look):
 			tasks = append(tasks, task{kind: taskOrder, workflow: t.workflow, order: o})
 			urgent = urgent || o.Target == lane.Begin || o.Target == lane.Halt

@@ -56,17 +56,18 @@ func (l *Lane) Encode() []byte {
 
 // Flags of a group of orders. What is not flagged is left out.
 const (
-	withUUIDs  = 1 << iota // uuids of 16 bytes
-	withTexts              // uuids of another form, as texts
-	withGiven              // Given
-	withKill               // Kill
-	withBy                 // By
-	withReason             // User and Reason
+	withUUIDs   = 1 << iota // uuids of 16 bytes
+	withTexts               // uuids of another form, as texts
+	withGiven               // Given
+	withKill                // Kill
+	withBy                  // By
+	withReason              // User and Reason
+	withChanged             // Changed
 )
 
 // follows tells whether an order can share an entry with the one before it.
 func (o Order) follows(prev Order) bool {
-	return o.Instance == prev.Instance+1 && o.Run == prev.Run && o.Target == prev.Target && o.By == prev.By && o.Given == prev.Given &&
+	return o.Instance == prev.Instance+1 && o.Run == prev.Run && o.Target == prev.Target && o.By == prev.By && o.Given == prev.Given && o.Changed == prev.Changed &&
 		o.Kill == prev.Kill && o.User == prev.User && o.Reason == prev.Reason && uuidForm(o.UUID) == uuidForm(prev.UUID)
 }
 
@@ -98,7 +99,7 @@ func encodeGroup(w *pack.Writer, group []Order, prev int64) {
 	o := group[0]
 	form := uuidForm(o.UUID)
 	flags := form
-	for flag, set := range map[uint64]bool{withGiven: o.Given, withKill: o.Kill, withBy: o.By != 0, withReason: o.User != "" || o.Reason != ""} {
+	for flag, set := range map[uint64]bool{withGiven: o.Given, withChanged: o.Changed, withKill: o.Kill, withBy: o.By != 0, withReason: o.User != "" || o.Reason != ""} {
 		if set {
 			flags |= flag
 		}
@@ -179,7 +180,7 @@ func (l *Lane) decodeGroup(r *pack.Reader, prev int64) (int64, error) {
 	}
 	o.Run, o.Target = r.Int(), Target(r.Uint())
 	flags := r.Uint()
-	o.Given, o.Kill = flags&withGiven != 0, flags&withKill != 0
+	o.Given, o.Changed, o.Kill = flags&withGiven != 0, flags&withChanged != 0, flags&withKill != 0
 	if flags&withBy != 0 {
 		o.By = r.Int()
 	}

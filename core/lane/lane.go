@@ -88,6 +88,9 @@ type Order struct {
 	Kill bool
 	// User and Reason are those of a Cancel.
 	User, Reason string
+	// Changed tells that a later decision than the one that gave the number replaced this order: who asked for the start
+	// was told of another.
+	Changed bool
 	// Given tells that the caller chose the uuid and may ask with it again: its number must be kept for ever. Nobody but
 	// its own caller can ever ask about another one.
 	Given bool
@@ -120,7 +123,9 @@ type Lane struct {
 	// Recent are the pointers above Taken that have been taken, oldest revision first.
 	Recent []Pointer
 
-	index map[Entry]int // of Orders, while a decision is taken
+	// While a decision is taken: the index of Orders, and how many of them are older than it.
+	index map[Entry]int
+	old   int
 }
 
 // Pointer names what a caller left in the inbox: by the lane's revision that it lost to, and a hash of what it asks. Two
@@ -211,6 +216,7 @@ func Decide(l *Lane, in Input) Outcome {
 	if l.dropOrders(in.Done, in.Ended) {
 		out.Changed = true
 	}
+	l.old = len(l.Orders)
 	for _, e := range in.Ended {
 		waited, ran := l.Queued.Remove(e), l.Running.Remove(e)
 		out.Changed = out.Changed || waited || ran
@@ -245,7 +251,7 @@ func Decide(l *Lane, in Input) Outcome {
 	if due := l.nextDue(in.Now); due != l.Due {
 		l.Due, out.Changed = due, true
 	}
-	l.index = nil
+	l.index, l.old = nil, 0
 	return out
 }
 
@@ -368,6 +374,7 @@ func (l *Lane) order(o Order, now int64) {
 		l.Orders = append(l.Orders, o)
 		return
 	}
+	o.Changed = i < l.old
 	if have := l.Orders[i]; o.UUID == "" {
 		o.UUID, o.Given = have.UUID, have.Given
 	}
