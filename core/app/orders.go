@@ -186,6 +186,11 @@ func (a *App) tellLane(ctx context.Context, t task) ([]task, error) {
 	if err != nil {
 		return nil, a.park(item, err)
 	}
+	if !l.Queued.Has(e) && !l.Running.Has(e) {
+		// It holds nothing: its lane decided it away, or knows of its end.
+		a.note(t.workflow, laneHints{ended: []lane.Entry{e}})
+		return nil, nil
+	}
 	if _, ordered := l.OrderOf(e); l.Queued.Len() == 0 && !t.failed && (ordered || l.Running.Len() <= verifyLimit) {
 		// Nobody waits for the slot: the end goes with the next decision and costs no write of its own. Who comes to
 		// wait later looks at the heads of those that are said to run, after the lane lists it (P31); who reigns and the
