@@ -112,6 +112,9 @@ func (a *App) EndAll(ctx context.Context, workflow, user, reason string, kill bo
 		if err != nil {
 			return 0, 0, err
 		}
+		if answer := m.answers[0]; answer.Err != nil || answer.Completed && !m.ended {
+			continue // it had ended, and the lane had not been told (see tellLane)
+		}
 		running++
 		later = append(later, m.tasks...)
 	}

@@ -226,6 +226,49 @@ func TestLoneStart(t *testing.T) {
 	}
 }
 
+// TestEndsThatNobodyWaitsFor: the end of a run is not written to its lane while nobody waits. Another process that asks
+// takes it for ended all the same.
+func TestEndsThatNobodyWaitsFor(t *testing.T) {
+	for name, ask := range map[string]func(s *site, a *App) error{
+		"a stop of everything finds nothing to stop": func(s *site, a *App) error {
+			queued, running, err := a.EndAll(context.Background(), "w", "o", "", false)
+			if queued+running != 0 {
+				s.t.Errorf("%d queued and %d running runs were stopped, want none", queued, running)
+			}
+			return err
+		},
+		"a start under FIRST_ONLY is not refused": func(s *site, a *App) error {
+			got, err := s.start(a, "")
+			if err == nil && got.Rejected {
+				s.t.Error("the start was refused though nothing runs")
+			}
+			return err
+		},
+		"counts are those of the heads": func(s *site, a *App) error {
+			n, err := a.Counts(context.Background(), "w")
+			if n.Created+n.InProgress != 0 || n.LatestInstance != 1 {
+				s.t.Errorf("counts are %+v, want nothing that is not terminal", n)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.push(`"FIRST_ONLY"`, "only")
+			if _, err := s.start(s.instance(), ""); err != nil {
+				t.Fatal(err)
+			}
+			it, _, err := s.table.Get(context.Background(), store.LaneKey("w"))
+			if err != nil || it.Rev != 1 {
+				t.Fatalf("the lane has moved %d times, %v; want once, for the start", it.Rev, err)
+			}
+			if err := ask(s, s.instance()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 // counting notes the keys that are read and written.
 type counting struct {
 	table.Table
