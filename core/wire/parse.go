@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -34,9 +35,13 @@ func Parse(data []byte) (Value, error) {
 // ParseText is Parse of a text.
 func ParseText(s string) (Value, error) { return Parse([]byte(s)) }
 
+// parser reads one document. The members and elements of what is open lie on its stacks; each object and array is copied
+// from there once it is complete, in one piece of the right size.
 type parser struct {
-	s string
-	i int
+	s      string
+	i      int
+	fields []Field
+	items  []Value
 }
 
 func (p *parser) fail(at int, format string, args ...any) *Error {
@@ -122,6 +127,11 @@ func (p *parser) object(depth int) (Value, *Error) {
 		p.i++
 		return v, nil
 	}
+	base := len(p.fields)
+	defer func() {
+		clear(p.fields[base:])
+		p.fields = p.fields[:base]
+	}()
 	var index map[string]int // of names, once there are many
 	for {
 		if p.next() != '"' {
@@ -143,29 +153,30 @@ func (p *parser) object(depth int) (Value, *Error) {
 		if err != nil {
 			return v, err
 		}
+		fields := p.fields[base:]
 		old := -1
 		if index != nil {
 			if k, ok := index[name]; ok {
 				old = k
 			}
 		} else {
-			for k := range v.fields {
-				if v.fields[k].Name == name {
+			for k := range fields {
+				if fields[k].Name == name {
 					old = k
 					break
 				}
 			}
 		}
 		if old >= 0 {
-			v.fields[old].Value = member
+			fields[old].Value = member
 		} else {
-			v.fields = append(v.fields, Field{name, member})
+			p.fields = append(p.fields, Field{name, member})
 			if index != nil {
-				index[name] = len(v.fields) - 1
-			} else if len(v.fields) == 24 {
+				index[name] = len(fields)
+			} else if len(fields) == 23 {
 				index = make(map[string]int, 64)
-				for k := range v.fields {
-					index[v.fields[k].Name] = k
+				for k, f := range p.fields[base:] {
+					index[f.Name] = k
 				}
 			}
 		}
@@ -174,6 +185,7 @@ func (p *parser) object(depth int) (Value, *Error) {
 			p.i++
 		case '}':
 			p.i++
+			v.fields = slices.Clone(p.fields[base:])
 			return v, nil
 		default:
 			return v, p.unexpected("`,` or `}` after a member")
@@ -188,17 +200,23 @@ func (p *parser) array(depth int) (Value, *Error) {
 		p.i++
 		return v, nil
 	}
+	base := len(p.items)
+	defer func() {
+		clear(p.items[base:])
+		p.items = p.items[:base]
+	}()
 	for {
 		item, err := p.value(depth)
 		if err != nil {
 			return v, err
 		}
-		v.list = append(v.list, item)
+		p.items = append(p.items, item)
 		switch p.next() {
 		case ',':
 			p.i++
 		case ']':
 			p.i++
+			v.list = slices.Clone(p.items[base:])
 			return v, nil
 		default:
 			return v, p.unexpected("`,` or `]` after an element")
