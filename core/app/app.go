@@ -116,6 +116,10 @@ type Config struct {
 	// OnRun, if set, is told of every run that this App has made begin or end, after the commit. It is for people who
 	// watch; what must not be missed is published.
 	OnRun func(RunNews)
+	// Decoded, if set, gives what was made of the same bytes before, or decodes and keeps it: for a process that runs many
+	// Apps over one table, as a simulation does. kind tells apart what may be made of equal bytes. What it gives is shared
+	// and never changed. An App's own cache, which goes by key, spares it the read as well. Default: decode every time.
+	Decoded func(kind string, data []byte, decode func() (any, error)) (any, error)
 	// Defer hands work to somebody who does it soon, outside the caller's request, in place of a poke; nil where an
 	// invocation ends with its answer, as on Lambda. What is lost with the process is found by the sweep.
 	Defer func(work func(ctx context.Context))
@@ -167,6 +171,19 @@ func New(cfg Config) (*App, error) {
 	return &App{
 		bodies: bodies, cfg: cfg, set: cfg.Settings.withDefaults(), log: cfg.Log, cache: newCache(64 << 20),
 	}, nil
+}
+
+// decoded is what decode makes of data.
+func decoded[T any](a *App, kind string, data []byte, decode func() (T, error)) (T, error) {
+	if a.cfg.Decoded == nil {
+		return decode()
+	}
+	v, err := a.cfg.Decoded(kind, data, func() (any, error) { return decode() })
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return v.(T), nil
 }
 
 func (a *App) now() int64 { return a.cfg.Clock.Now() }

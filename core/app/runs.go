@@ -155,15 +155,21 @@ func (a *App) loadPages(ctx context.Context, v *runView) ([][]*engine.Attempt, e
 		if !items[j].Exists() {
 			return nil, fmt.Errorf("page %s of run %s: %w", keys[j], v.id, errPageGone)
 		}
-		data, err := a.bodies.Fetch(ctx, items[j].Data)
+		p, err := decoded(a, "page "+v.id.String(), items[j].Data, func() ([]*engine.Attempt, error) {
+			data, err := a.bodies.Fetch(ctx, items[j].Data)
+			if err != nil {
+				return nil, err
+			}
+			p, err := store.DecodePage(data, v.body)
+			if err != nil {
+				return nil, a.park(v.item, err)
+			}
+			return p, nil
+		})
 		if err != nil {
 			return nil, err
 		}
-		p, err := store.DecodePage(data, v.body)
-		if err != nil {
-			return nil, a.park(v.item, err)
-		}
-		a.cache.put(keys[j].String(), p, 400*len(p)+len(data))
+		a.cache.put(keys[j].String(), p, 400*len(p)+2*len(items[j].Data))
 		pages[i] = p
 	}
 	return pages, nil

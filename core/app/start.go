@@ -43,31 +43,45 @@ func (a *App) loadBody(ctx context.Context, id store.RunID, uuid string) (*engin
 	if !item.Exists() {
 		return nil, errNoRun
 	}
-	data, err := a.bodies.Fetch(ctx, item.Data)
+	start, err := decoded(a, "start", item.Data, func() (*storedStart, error) { return a.readStart(ctx, item) })
 	if err != nil {
 		return nil, err
 	}
-	internalID, version, err := store.BodyVersion(data)
-	if err != nil {
-		return nil, a.park(item, err)
-	}
 	var workflow *definition.Workflow
-	if version != 0 {
-		vs, err := a.versions(ctx, id.Workflow, internalID, []int64{version})
+	if start.version != 0 {
+		vs, err := a.versions(ctx, id.Workflow, start.internalID, []int64{start.version})
 		if err != nil {
 			return nil, err
 		}
 		if vs[0] == nil {
-			return nil, fmt.Errorf("version %d of workflow %s, which run %s was started with, is gone", version, id.Workflow, id)
+			return nil, fmt.Errorf("version %d of workflow %s, which run %s was started with, is gone", start.version, id.Workflow, id)
 		}
 		workflow = vs[0].Workflow
 	}
-	b, err := store.DecodeBody(data, workflow, id)
+	b, err := decoded(a, "body "+id.String(), start.data, func() (*engine.Body, error) { return store.DecodeBody(start.data, workflow, id) })
 	if err != nil {
 		return nil, a.park(item, err)
 	}
-	a.cache.put(cacheKey, b, 3*len(data)+2000)
+	a.cache.put(cacheKey, b, 3*len(start.data)+2000)
 	return b, nil
+}
+
+// storedStart is the body of a start as it is kept, with the version that it needs.
+type storedStart struct {
+	data                []byte
+	internalID, version int64
+}
+
+func (a *App) readStart(ctx context.Context, item table.Item) (*storedStart, error) {
+	data, err := a.bodies.Fetch(ctx, item.Data)
+	if err != nil {
+		return nil, err
+	}
+	s := &storedStart{data: data}
+	if s.internalID, s.version, err = store.BodyVersion(data); err != nil {
+		return nil, a.park(item, err)
+	}
+	return s, nil
 }
 
 // Start starts a version of a workflow: it plans the run, stores it under its request id and has the lane number it.

@@ -46,7 +46,7 @@ func (c *Ctl) encode() []byte {
 	return w.Buf
 }
 
-func decodeCtl(item table.Item) (*Ctl, error) {
+func (a *App) decodeCtl(item table.Item) (*Ctl, error) {
 	c := &Ctl{item: item}
 	if !item.Exists() {
 		return c, nil
@@ -56,7 +56,7 @@ func decodeCtl(item table.Item) (*Ctl, error) {
 		return nil, err
 	}
 	if data := r.Bytes(); len(data) > 0 {
-		if c.Control, err = definition.ReadControl(data); err != nil {
+		if c.Control, err = a.readControl(data); err != nil {
 			return nil, err
 		}
 	}
@@ -67,13 +67,27 @@ func decodeCtl(item table.Item) (*Ctl, error) {
 	return c, r.Err()
 }
 
+// readControl reads the control of a workflow, which every decision about it needs and which rarely changes: what was
+// read of the same bytes is kept.
+func (a *App) readControl(data []byte) (*definition.Control, error) {
+	key := "control " + string(data)
+	if c, ok := a.cache.get(key); ok {
+		return c.(*definition.Control), nil
+	}
+	c, err := decoded(a, "control", data, func() (*definition.Control, error) { return definition.ReadControl(data) })
+	if err == nil {
+		a.cache.put(key, c, 5*len(data)+500)
+	}
+	return c, err
+}
+
 // loadCtl reads the control item; of an unknown workflow it has no Control.
 func (a *App) loadCtl(ctx context.Context, workflow string) (*Ctl, error) {
 	item, err := a.get(ctx, store.CtlKey(workflow))
 	if err != nil {
 		return nil, err
 	}
-	c, err := decodeCtl(item)
+	c, err := a.decodeCtl(item)
 	if err != nil {
 		return nil, a.park(item, err)
 	}
@@ -146,15 +160,21 @@ func (a *App) versions(ctx context.Context, workflow string, internalID int64, n
 		if !items[j].Exists() {
 			continue
 		}
-		data, err := a.bodies.Fetch(ctx, items[j].Data)
+		v, err := decoded(a, "version", items[j].Data, func() (*definition.Version, error) {
+			data, err := a.bodies.Fetch(ctx, items[j].Data)
+			if err != nil {
+				return nil, err
+			}
+			v, err := definition.ReadVersion(data)
+			if err != nil {
+				return nil, a.park(items[j], err)
+			}
+			return v, nil
+		})
 		if err != nil {
 			return nil, err
 		}
-		v, err := definition.ReadVersion(data)
-		if err != nil {
-			return nil, a.park(items[j], err)
-		}
-		a.cache.put(keys[j].String(), v, 4*len(data)+1000)
+		a.cache.put(keys[j].String(), v, 10*len(items[j].Data)+1000)
 		out[i] = v
 	}
 	return out, nil
