@@ -32,7 +32,7 @@ type Started struct {
 func (a *App) loadBody(ctx context.Context, id store.RunID, uuid string) (*engine.Body, error) {
 	key := store.StartKey(id.Workflow, uuid)
 	// The number is part of the cache key: it is not in the item, and is given once.
-	cacheKey := fmt.Sprintf("%s %d %d", key, id.Instance, id.Run)
+	cacheKey := key.String() + id.String()
 	if b, ok := a.cache.get(cacheKey); ok {
 		return b.(*engine.Body), nil
 	}

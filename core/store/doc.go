@@ -40,7 +40,9 @@ type RunID struct {
 	Instance, Run int64
 }
 
-func (r RunID) String() string { return fmt.Sprintf("[%s][%d][%d]", r.Workflow, r.Instance, r.Run) }
+func (r RunID) String() string {
+	return "[" + r.Workflow + "][" + strconv.FormatInt(r.Instance, 10) + "][" + strconv.FormatInt(r.Run, 10) + "]"
+}
 
 // width of numbers in sort keys, so that the order of bytes is that of numbers.
 const width = 19
@@ -145,13 +147,19 @@ func ParseLaneKey(k table.Key) (string, bool) {
 func PageKey(r RunID, p PageRef) table.Key {
 	return table.Key{
 		PK: PagePK(r, p.N),
-		SK: fmt.Sprintf("%d.%08x", p.N, p.Token),
+		SK: strconv.Itoa(p.N) + "." + hex8(p.Token),
 	}
+}
+
+// hex8 is the number in eight hexadecimal digits.
+func hex8(n uint32) string {
+	s := strconv.FormatUint(uint64(n), 16)
+	return "00000000"[len(s):] + s
 }
 
 // PagePK is the partition of the pages with number n modulo 8.
 func PagePK(r RunID, n int) string {
-	return fmt.Sprintf("p#%s#%d#%d#%d", r.Workflow, r.Instance, r.Run, n%8)
+	return "p#" + r.Workflow + "#" + strconv.FormatInt(r.Instance, 10) + "#" + strconv.FormatInt(r.Run, 10) + "#" + strconv.Itoa(n%8)
 }
 
 func ClaimKey(stepUUID string) table.Key { return table.Key{PK: "a#" + stepUUID, SK: "a"} }
