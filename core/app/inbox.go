@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/lane"
 	"github.com/downbeat/downbeat/core/store"
@@ -157,7 +158,7 @@ func (a *App) readInbox(ctx context.Context, t *laneTurn) error {
 			a.log.ErrorContext(ctx, "pointer in an inbox cannot be read", "key", it.Key.String(), "error", err)
 			continue
 		}
-		if now-pointer.At > pointerAge.Milliseconds() {
+		if now-pointer.At > pointerAge.Milliseconds() || pointer.Start != nil && pointer.Start.Life == 0 && !definition.IsInlineID(t.workflow) {
 			continue
 		}
 		mine[name] = true

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/lane"
 	"github.com/downbeat/downbeat/core/store"
@@ -362,7 +363,7 @@ func (t *laneTurn) read(ctx context.Context, a *App) error {
 		a.lanes.seeCrowd(t.workflow, a.now())
 	}
 	if len(items) == 2 {
-		if t.ctl, err = decodeCtl(items[1]); err != nil {
+		if t.ctl, err = a.decodeCtl(items[1]); err != nil {
 			return a.park(items[1], err)
 		}
 	}
@@ -579,7 +580,7 @@ func (a *App) arrivals(ctx context.Context, t *laneTurn, asks []*laneAsk, r *rei
 		return err
 	}
 	if n := len(items) - 1; again {
-		if t.ctl, err = decodeCtl(items[n]); err != nil {
+		if t.ctl, err = a.decodeCtl(items[n]); err != nil {
 			return a.park(items[n], err)
 		}
 		in.Strategy, items = t.ctl.Strategy(), items[:n]
@@ -619,6 +620,12 @@ func (a *App) arrivals(ctx context.Context, t *laneTurn, asks []*laneAsk, r *rei
 		}
 		if o, ok := orders[k.arrival.UUID]; ok {
 			k.answerOrder(o)
+			continue
+		}
+		if life := k.arrival.Life; (t.ctl.Control == nil || t.ctl.Control.InternalID != life) && !definition.IsInlineID(t.workflow) {
+			// The workflow was deleted since the start was planned, and perhaps pushed again: the version that the start
+			// names is gone. The lane was read before, and deleting and reviving move it: this is true at the commit too.
+			k.err = definition.UnknownWorkflow(t.workflow)
 			continue
 		}
 		if twice[k.arrival.UUID] {

@@ -43,7 +43,7 @@ func (a *App) loadBody(ctx context.Context, id store.RunID, uuid string) (*engin
 	if !item.Exists() {
 		return nil, errNoRun
 	}
-	start, err := decoded(a, "start", item.Data, func() (*storedStart, error) { return a.readStart(ctx, item) })
+	start, err := decoded(a, "start", item.Data, func() (*keptBody, error) { return a.readStart(ctx, item) })
 	if err != nil {
 		return nil, err
 	}
@@ -74,18 +74,18 @@ func (a *App) loadBody(ctx context.Context, id store.RunID, uuid string) (*engin
 	return b, nil
 }
 
-// storedStart is the body of a start as it is kept, with the version that it needs.
-type storedStart struct {
+// keptBody is the body of a start as it is kept, with the version that it needs.
+type keptBody struct {
 	data                []byte
 	internalID, version int64
 }
 
-func (a *App) readStart(ctx context.Context, item table.Item) (*storedStart, error) {
+func (a *App) readStart(ctx context.Context, item table.Item) (*keptBody, error) {
 	data, err := a.bodies.Fetch(ctx, item.Data)
 	if err != nil {
 		return nil, err
 	}
-	s := &storedStart{data: data}
+	s := &keptBody{data: data}
 	if s.internalID, s.version, err = store.BodyVersion(data); err != nil {
 		return nil, a.park(item, err)
 	}
@@ -243,7 +243,7 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64, giv
 			return nil, err
 		}
 	}
-	failed, resumed := body.StartFailure != nil, false
+	failed, life, resumed := body.StartFailure != nil, body.InternalID, false
 	if table.CodeOf(err) == table.CodeConflict {
 		stored, err := a.storedStart(ctx, wf, body.UUID)
 		if err != nil {
@@ -254,12 +254,12 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64, giv
 			return out, nil
 		}
 		// Somebody stored this start and was never answered. Its body stands, this one's is forgotten.
-		failed, instance, resumed, given = stored.failed, stored.instance, true, true
+		failed, instance, life, resumed, given = stored.failed, stored.instance, stored.life, true, true
 	} else if err != nil {
 		return nil, err
 	}
 	// A start that was just stored under a new id has no number yet.
-	ask := &laneAsk{check: given || resumed, arrival: &lane.Arrival{UUID: body.UUID, Instance: instance, Failed: failed, Given: given}}
+	ask := &laneAsk{check: given || resumed, arrival: &lane.Arrival{UUID: body.UUID, Instance: instance, Failed: failed, Given: given, Life: life}}
 	tasks, err := a.askLane(ctx, wf, ask)
 	if errors.Is(err, errAskAgain) {
 		// Another caller with the same request id is being numbered in the same commit: it is the one who is answered.
@@ -301,6 +301,7 @@ type storedStart struct {
 	numbered bool
 	failed   bool  // kept as failed
 	instance int64 // that it restarts, 0 for none
+	life     int64 // the internal id of the workflow that it was planned for
 }
 
 // storedStart reads a start that was stored by an earlier try.
@@ -322,10 +323,14 @@ func (a *App) storedStart(ctx context.Context, workflow, uuid string) (storedSta
 		return storedStart{}, err
 	}
 	failed, instance, err := store.BodyOfStart(data)
+	var life int64
+	if err == nil {
+		life, _, err = store.BodyVersion(data)
+	}
 	if err != nil {
 		return storedStart{}, a.park(item, err)
 	}
-	return storedStart{failed: failed, instance: instance}, nil
+	return storedStart{failed: failed, instance: instance, life: life}, nil
 }
 
 // supersede notes on a FAILED run that a later run of its instance exists, and takes its mark away.

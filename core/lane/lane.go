@@ -167,6 +167,9 @@ type Arrival struct {
 	Failed bool
 	// Given is that of its order.
 	Given bool
+	// Life is the internal id of the workflow that the start was planned for. It is the shell that compares it with that
+	// of the workflow as it is: a start is not numbered in another life of the same workflow id.
+	Life int64
 }
 
 // Input is everything that a decision takes in at once.

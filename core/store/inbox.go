@@ -57,7 +57,8 @@ type Pointer struct {
 	Ended lane.Entry
 }
 
-const pointerFormat = 1
+// Format 1 did not tell the life of a start's workflow.
+const pointerFormat = 2
 
 // Encode gives the stored form.
 func (p *Pointer) Encode() []byte {
@@ -71,6 +72,7 @@ func (p *Pointer) Encode() []byte {
 		w.Bool(s.Failed)
 		w.Bool(s.Given)
 		w.Bool(p.Check)
+		w.Int(s.Life)
 		return w.Buf
 	}
 	w.Int(p.Ended.Instance)
@@ -80,7 +82,7 @@ func (p *Pointer) Encode() []byte {
 
 // DecodePointer reads a stored pointer.
 func DecodePointer(data []byte) (*Pointer, error) {
-	r, _, err := pack.NewReader(data, pointerFormat)
+	r, format, err := pack.NewReader(data, pointerFormat)
 	if err != nil {
 		return nil, fmt.Errorf("pointer in an inbox: %w", err)
 	}
@@ -88,6 +90,9 @@ func DecodePointer(data []byte) (*Pointer, error) {
 	if r.Bool() {
 		p.Start = &lane.Arrival{UUID: r.Str(), Instance: r.Int(), Failed: r.Bool(), Given: r.Bool()}
 		p.Check = r.Bool()
+		if format > 1 {
+			p.Start.Life = r.Int()
+		}
 	} else {
 		p.Ended = lane.Entry{Instance: r.Int(), Run: r.Int()}
 	}
