@@ -120,6 +120,8 @@ type Config struct {
 	// Apps over one table, as a simulation does. kind tells apart what may be made of equal bytes. What it gives is shared
 	// and never changed. An App's own cache, which goes by key, spares it the read as well. Default: decode every time.
 	Decoded func(kind string, data []byte, decode func() (any, error)) (any, error)
+	// Codec compresses bodies. Default: one of its own; Apps of one process may share it.
+	Codec *store.Codec
 	// Defer hands work to somebody who does it soon, outside the caller's request, in place of a poke; nil where an
 	// invocation ends with its answer, as on Lambda. What is lost with the process is found by the sweep.
 	Defer func(work func(ctx context.Context))
@@ -164,12 +166,14 @@ func New(cfg Config) (*App, error) {
 	if cfg.Metrics == nil {
 		cfg.Metrics = NoMetrics{}
 	}
-	bodies, err := store.NewBodies(cfg.Blob)
-	if err != nil {
-		return nil, err
+	if cfg.Codec == nil {
+		var err error
+		if cfg.Codec, err = store.NewCodec(); err != nil {
+			return nil, err
+		}
 	}
 	return &App{
-		bodies: bodies, cfg: cfg, set: cfg.Settings.withDefaults(), log: cfg.Log, cache: newCache(64 << 20),
+		bodies: store.NewBodies(cfg.Blob, cfg.Codec), cfg: cfg, set: cfg.Settings.withDefaults(), log: cfg.Log, cache: newCache(64 << 20),
 	}, nil
 }
 

@@ -40,6 +40,13 @@ func (a *App) carryOut(ctx context.Context, workflow string, o lane.Order, own b
 	if err != nil {
 		return nil, err
 	}
+	if h := m.view.head; h != nil && h.Run.Failed == engine.FailedBlocking {
+		// The mark is set before the order is done with, whoever ended the run: the answer of that commit may have been
+		// lost, and the lane, which lists the run no longer, would never ask.
+		if err := a.markFailed(ctx, workflow, o.Entry); err != nil {
+			return nil, err
+		}
+	}
 	a.note(workflow, laneHints{done: []lane.Order{o}})
 	return m.tasks, nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -40,42 +39,38 @@ const plainBelow = 256
 // Bodies keeps bodies: compressed, in the item itself or, when large, under their content hash in the Blob store.
 type Bodies struct {
 	blobs blob.Store
-	codec
+	*Codec
 }
 
-// codec compresses and decompresses whole bodies. It has no state between two calls and is safe for concurrent use.
-type codec struct {
+// Codec compresses and decompresses whole bodies. It has no state between two calls and is safe for concurrent use; its
+// tables are larger than all that a small process compresses with them.
+type Codec struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
 	// start is enc with startDict.
 	start *zstd.Encoder
 }
 
-// theCodec is made once a process: its tables are larger than all that a small process compresses with them.
-var theCodec = sync.OnceValues(func() (codec, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(256<<10))
+// NewCodec makes a Codec.
+func NewCodec() (*Codec, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(256<<10))
 	if err != nil {
-		return codec{}, err
+		return nil, err
 	}
-	start, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(256<<10), zstd.WithEncoderDictRaw(startDictID, startDict))
+	start, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(256<<10),
+		zstd.WithEncoderDictRaw(startDictID, startDict))
 	if err != nil {
-		return codec{}, err
+		return nil, err
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderDictRaw(startDictID, startDict))
-	return codec{enc, dec, start}, err
-})
+	return &Codec{enc, dec, start}, err
+}
 
 // maxBody bounds what a corrupt header can ask for when a body is decompressed.
 const maxBody = 64 << 20
 
 // NewBodies makes the keeper of bodies.
-func NewBodies(blobs blob.Store) (*Bodies, error) {
-	c, err := theCodec()
-	if err != nil {
-		return nil, err
-	}
-	return &Bodies{blobs: blobs, codec: c}, nil
-}
+func NewBodies(blobs blob.Store, c *Codec) *Bodies { return &Bodies{blobs, c} }
 
 // maxStartDict is up to how many bytes a start gains by the dictionary.
 const maxStartDict = 64 << 10

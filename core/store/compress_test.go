@@ -10,10 +10,11 @@ import (
 // TestStartDictionary reads back starts of both forms, and shows what the dictionary is for: a start of a small workflow
 // that was pushed and started at another time fits into one write unit with its key.
 func TestStartDictionary(t *testing.T) {
-	b, err := NewBodies(nil)
+	codec, err := NewCodec()
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := NewBodies(nil, codec)
 	ctx := context.Background()
 	_, sample, _ := bytes.Cut(startDict, []byte("\n"))
 	small := sample
