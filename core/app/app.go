@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/downbeat/downbeat/core/blob"
@@ -208,7 +209,7 @@ func (a *App) spend(u table.Units) {
 func (a *App) get(ctx context.Context, key table.Key) (table.Item, error) {
 	it, u, err := a.cfg.Table.Get(ctx, key)
 	a.spend(u)
-	return it, err
+	return living(it), err
 }
 
 func (a *App) batchGet(ctx context.Context, keys []table.Key) ([]table.Item, error) {
@@ -217,13 +218,25 @@ func (a *App) batchGet(ctx context.Context, keys []table.Key) ([]table.Item, err
 	}
 	its, u, err := a.cfg.Table.BatchGet(ctx, keys)
 	a.spend(u)
+	for i := range its {
+		its[i] = living(its[i])
+	}
 	return its, err
 }
 
 func (a *App) query(ctx context.Context, q table.Query) (table.Page, error) {
 	p, u, err := a.cfg.Table.Query(ctx, q)
 	a.spend(u)
+	p.Items = slices.DeleteFunc(p.Items, store.IsGone)
 	return p, err
+}
+
+// living is the item, or an absent one for what was deleted for good.
+func living(it table.Item) table.Item {
+	if store.IsGone(it) {
+		return table.Item{Key: it.Key}
+	}
+	return it
 }
 
 func (a *App) write(ctx context.Context, w table.Write) error {

@@ -47,6 +47,9 @@ const (
 // deletionStep is how many items one commit of the cursor stands for.
 const deletionStep = 200
 
+// goneSeconds is how long what stands for a deleted run is kept: a day.
+const goneSeconds = 24 * 3600
+
 // deletionDue is after what time a deletion that nobody goes on with is found by the sweep.
 const deletionDue = 60_000
 
@@ -183,7 +186,7 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 			}
 		}
 	case deleteTimeline:
-		more, err = a.deletePartition(ctx, store.TimelinePK(workflow))
+		more, err = a.deleteSome(ctx, table.Query{PK: store.TimelinePK(workflow), Prefix: store.TimelinePrefix(d.InternalID)})
 	case deleteBreakpoints:
 		if more, err = a.deletePartition(ctx, store.BreakpointPK(workflow)); err == nil && !more {
 			more, err = a.deleteSubscriptions(ctx, workflow)
@@ -197,7 +200,7 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 		}
 		more = instance < d.Last
 	case deleteRest:
-		if more, err = a.deletePartition(ctx, store.FailedPK(workflow)); err == nil && !more {
+		if more, err = a.deleteSome(ctx, table.Query{PK: store.FailedPK(workflow), To: store.FailedKey(workflow, d.Last).SK}); err == nil && !more {
 			return nil, a.endDeletion(ctx, d)
 		}
 	}
@@ -248,7 +251,15 @@ func (a *App) endDeletion(ctx context.Context, d *deletion) error {
 
 // deletePartition deletes up to deletionStep items of a partition and tells whether more are left.
 func (a *App) deletePartition(ctx context.Context, pk string) (bool, error) {
-	page, err := a.query(ctx, table.Query{PK: pk, Limit: deletionStep, KeysOnly: true})
+	return a.deleteSome(ctx, table.Query{PK: pk})
+}
+
+// deleteSome deletes up to deletionStep items of those that a query finds and tells whether more are left. Where a
+// workflow that is pushed again has items in the same partition, the query leaves them out: a deletion that stood still
+// may go on after its end.
+func (a *App) deleteSome(ctx context.Context, q table.Query) (bool, error) {
+	q.Limit, q.KeysOnly = deletionStep, true
+	page, err := a.query(ctx, q)
 	if err != nil {
 		return false, err
 	}
@@ -343,22 +354,29 @@ func (a *App) deleteIterations(ctx context.Context, inline string, internalID in
 }
 
 // deleteInstance deletes an instance with all its runs: records first, heads last, so that what is left after a crash
-// is still found through the heads.
+// is still found through the heads. A head is replaced by what stands for a run that is gone (store.GoneRun).
 func (a *App) deleteInstance(ctx context.Context, workflow string, instance int64) error {
 	page, err := a.query(ctx, table.Query{PK: store.InstancePK(workflow, instance)})
 	if err != nil {
 		return err
 	}
-	var heads []table.Key
+	var last []table.Write
+	expires := a.now()/1000 + goneSeconds
 	for _, it := range page.Items {
 		id, ok := store.ParseRunKey(it.Key)
-		heads = append(heads, it.Key)
 		if !ok {
+			last = append(last, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}})
 			continue
 		}
+		last = append(last, table.Write{Item: store.GoneRun(it.Key, expires)})
 		h, err := store.DecodeRunHead(it.Data)
 		if err != nil {
 			return a.park(it, err)
+		}
+		if a.set.Publish && !published(h) {
+			if _, err := a.publishRun(ctx, id); err != nil {
+				return err
+			}
 		}
 		if err := a.deleteLoops(ctx, id, it); err != nil {
 			return err
@@ -378,8 +396,8 @@ func (a *App) deleteInstance(ctx context.Context, workflow string, instance int6
 			return err
 		}
 	}
-	for _, k := range heads {
-		if err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: k}}); err != nil {
+	for _, w := range last {
+		if err := a.write(ctx, w); err != nil {
 			return err
 		}
 	}

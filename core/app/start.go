@@ -54,14 +54,6 @@ func (a *App) loadBody(ctx context.Context, id store.RunID, uuid string) (*engin
 			return nil, err
 		}
 		if vs[0] == nil {
-			// A deletion takes the versions before the runs: what comes late for one of them finds nothing to do (P15).
-			deleting, err := a.Deleting(ctx, id.Workflow)
-			if err != nil {
-				return nil, err
-			}
-			if deleting {
-				return nil, errNoRun
-			}
 			return nil, fmt.Errorf("version %d of workflow %s, which run %s was started with, is gone", start.version, id.Workflow, id)
 		}
 		workflow = vs[0].Workflow

@@ -71,8 +71,11 @@ func TimelinePK(workflow string) string { return "tl#" + workflow }
 
 // TimelineKey orders lines by the internal id and their running number.
 func TimelineKey(workflow string, internalID, n int64) table.Key {
-	return table.Key{PK: TimelinePK(workflow), SK: num(internalID) + "#" + num(n)}
+	return table.Key{PK: TimelinePK(workflow), SK: TimelinePrefix(internalID) + num(n)}
 }
+
+// TimelinePrefix begins the sort keys of the lines of one life of a workflow id.
+func TimelinePrefix(internalID int64) string { return num(internalID) + "#" }
 
 // RunBlobs is the owner under which the bodies of an instance lie in the Blob store.
 func RunBlobs(workflow string, internalID, instance int64) string {
@@ -102,6 +105,19 @@ func InstancePK(workflow string, instance int64) string {
 func RunKey(r RunID) table.Key {
 	return table.Key{PK: InstancePK(r.Workflow, r.Instance), SK: "h" + num(r.Run)}
 }
+
+// GoneRun is what the deletion of a workflow leaves in place of a run's head: whoever read before it that the head does
+// not exist, and stood still since then, must not create it. Readers take it for absent. It expires by itself, expires in
+// epoch seconds, long after anybody may still stand still.
+func GoneRun(key table.Key, expires int64) table.Item {
+	return table.Item{Key: key, Rev: 1, Expires: expires, Data: []byte{goneForm}}
+}
+
+// goneForm is no format number.
+const goneForm = 0
+
+// IsGone tells whether an item stands for a run that was deleted.
+func IsGone(it table.Item) bool { return len(it.Data) == 1 && it.Data[0] == goneForm }
 
 // LatestKey names the item that tells the newest run of an instance; absent, it is run 1.
 func LatestKey(workflow string, instance int64) table.Key {
