@@ -368,7 +368,7 @@ func (a *App) deleteInstance(ctx context.Context, workflow string, instance int6
 			last = append(last, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}})
 			continue
 		}
-		last = append(last, table.Write{Item: store.GoneRun(it.Key, expires)})
+		last = append(last, table.Write{Item: store.GoneRun(it, expires)})
 		h, err := store.DecodeRunHead(it.Data)
 		if err != nil {
 			return a.park(it, err)

@@ -108,9 +108,9 @@ func RunKey(r RunID) table.Key {
 
 // GoneRun is what the deletion of a workflow leaves in place of a run's head: whoever read before it that the head does
 // not exist, and stood still since then, must not create it. Readers take it for absent. It expires by itself, expires in
-// epoch seconds, long after anybody may still stand still.
-func GoneRun(key table.Key, expires int64) table.Item {
-	return table.Item{Key: key, Rev: 1, Expires: expires, Data: []byte{goneForm}}
+// epoch seconds, long after anybody may still stand still. Its revision is above every one that the head had.
+func GoneRun(head table.Item, expires int64) table.Item {
+	return table.Item{Key: head.Key, Rev: head.Rev + 1, Expires: expires, Data: []byte{goneForm}}
 }
 
 // goneForm is no format number.
