@@ -413,7 +413,7 @@ func (a *App) decideLane(ctx context.Context, t *laneTurn, met bool, r *reign) (
 	}
 	if in.Strategy.Rule == lane.StrictSequential {
 		var err error
-		if in.Blocked, err = a.laneBlocked(ctx, t.workflow, l, in.Arrivals); err != nil {
+		if in.Blocked, err = a.laneBlocked(ctx, t.workflow, l, in); err != nil {
 			return nil, err
 		}
 	}
@@ -519,14 +519,14 @@ func (t *laneTurn) answer(l *lane.Lane, out lane.Outcome) {
 }
 
 // laneBlocked tells whether a failed instance blocks the queue of STRICT_SEQUENTIAL. A restart takes the place of its
-// instance's failed run, which therefore does not block it.
-func (a *App) laneBlocked(ctx context.Context, workflow string, l *lane.Lane, arrivals []lane.Arrival) (bool, error) {
+// instance's failed run, which therefore does not block it, until it has ended itself.
+func (a *App) laneBlocked(ctx context.Context, workflow string, l *lane.Lane, in lane.Input) (bool, error) {
 	restarted := map[int64]bool{}
-	for _, arrival := range arrivals {
+	for _, arrival := range in.Arrivals {
 		restarted[arrival.Instance] = true
 	}
 	for _, e := range append(l.Queued.Restarts(), l.Running.Restarts()...) {
-		restarted[e.Instance] = true
+		restarted[e.Instance] = restarted[e.Instance] || !slices.Contains(in.Ended, e)
 	}
 	blocking, err := a.blockedInstances(ctx, workflow, 1+len(restarted))
 	if err != nil {
