@@ -125,6 +125,8 @@ func (a *App) beginDeletion(ctx context.Context, d *deletion) error {
 		}
 		return errors.Join(errBusy, err)
 	}
+	// Between the first word about the deletion and the lane's, runs may have come and ended. No number is given from here on.
+	d.Last = ask.latest
 	for {
 		ctl, err := a.loadCtl(ctx, d.Workflow)
 		if err != nil {

@@ -45,6 +45,7 @@ type laneAsk struct {
 	cancelled int
 	deleted   bool
 	tasks     []task
+	latest    int64 // the newest number that the lane has given
 	err       error
 }
 
@@ -477,7 +478,7 @@ func (a *App) decideLane(ctx context.Context, t *laneTurn, met bool, r *reign) (
 	r.item, r.lane, r.ctl = t.item, l, t.ctl
 	a.count(CountFolds, float64(len(in.Arrivals)+len(in.Ended)))
 	for _, k := range t.batch {
-		k.answered, k.cancelled, k.deleted = true, out.Cancelled, l.Deleting
+		k.answered, k.cancelled, k.deleted, k.latest = true, out.Cancelled, l.Deleting, l.Latest
 	}
 	a.answerPointers(ctx, t)
 	if waited == 0 && l.Queued.Len() > 0 {
