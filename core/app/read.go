@@ -77,21 +77,19 @@ func (a *App) Run(ctx context.Context, id store.RunID) (*RunView, error) {
 	if !errors.Is(err, errNoRun) {
 		return v, err
 	}
-	ordered, err := a.completeOrder(ctx, id)
+	numbered, err := a.completeOrder(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if !ordered {
-		if id.Run == 0 {
-			return nil, noInstance(id.Workflow, id.Instance)
+	if numbered {
+		if v, err = a.readRun(ctx, id); !errors.Is(err, errNoRun) {
+			return v, err
 		}
-		return nil, noRun(id)
 	}
-	v, err = a.readRun(ctx, id)
-	if errors.Is(err, errNoRun) {
-		return nil, noRun(id)
+	if id.Run == 0 {
+		return nil, noInstance(id.Workflow, id.Instance)
 	}
-	return v, err
+	return nil, noRun(id)
 }
 
 func (a *App) readRun(ctx context.Context, id store.RunID) (*RunView, error) {
@@ -116,7 +114,8 @@ func (a *App) readRun(ctx context.Context, id store.RunID) (*RunView, error) {
 	return &RunView{v: v}, nil
 }
 
-// completeOrder carries out the lane's order about a run, if there is one.
+// completeOrder carries out the lane's order about a run, if there is one. It tells whether the instance has a number: its
+// head may have been made, and the order dropped, since the caller missed it.
 func (a *App) completeOrder(ctx context.Context, id store.RunID) (bool, error) {
 	item, err := a.get(ctx, store.LaneKey(id.Workflow))
 	if err != nil || !item.Exists() {
@@ -126,12 +125,10 @@ func (a *App) completeOrder(ctx context.Context, id store.RunID) (bool, error) {
 	if err != nil {
 		return false, a.park(item, err)
 	}
-	found := false
 	for _, o := range l.Orders {
 		if o.Instance != id.Instance || id.Run != 0 && o.Run != id.Run || o.UUID == "" {
 			continue
 		}
-		found = true
 		// Only the head is made here; the run begins with whoever carries the order out.
 		if o.Target == lane.Begin {
 			o.Target = lane.Queue
@@ -140,7 +137,7 @@ func (a *App) completeOrder(ctx context.Context, id store.RunID) (bool, error) {
 			return false, err
 		}
 	}
-	return found, nil
+	return id.Instance <= l.Latest, nil
 }
 
 // LatestInstance is the newest instance number of a workflow, 0 when it has none.
