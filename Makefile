@@ -37,6 +37,10 @@ race:
 sim:
 	$(GO) run ./test/sim/cmd/sim --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
 
+## sim-defects: put deliberate defects into the simulation, each of which must be found within SEEDS seeds
+sim-defects:
+	$(GO) run ./test/sim/cmd/sim --defects --seeds $(SEEDS)
+
 ## bench: steps/s, latencies, request units and price (BENCH_JSON=FILE writes JSON lines)
 bench:
 	$(GO) run ./test/bench $(if $(BENCH_JSON),--json $(BENCH_JSON))
@@ -53,4 +57,4 @@ sdk:
 peers-adapters:
 	test/peers/adapters.sh
 
-.PHONY: help run test lint race sim bench conformance sdk peers-adapters
+.PHONY: help run test lint race sim sim-defects bench conformance sdk peers-adapters

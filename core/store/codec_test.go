@@ -450,10 +450,11 @@ func TestRecordSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bodies, err := NewBodies(memory{})
+	codec, err := NewCodec()
 	if err != nil {
 		t.Fatal(err)
 	}
+	bodies := NewBodies(memory{}, codec)
 	kept, err := bodies.Keep(t.Context(), "o", data)
 	if err != nil {
 		t.Fatal(err)

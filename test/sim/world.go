@@ -9,43 +9,25 @@ package sim
 
 import (
 	"container/heap"
-	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"runtime"
 
 	"github.com/downbeat/downbeat/core/table"
 )
 
-// Faults are the chances of what goes wrong, per port call or per message; 0 is never, 1 always.
-type Faults struct {
-	Crash      float64 // the invocation ends between two port calls, with its instance
-	Freeze     float64 // the invocation stands still for up to 20 minutes
-	FailBefore float64 // the call fails and had no effect (throttled)
-	FailAfter  float64 // the call took effect and its answer is lost
-	Contend    float64 // a transaction clashes with another
-	Duplicate  float64 // a message is delivered twice
-	Drop       float64 // a message is lost
-	Delay      float64 // a message comes up to 10 minutes late
-	Skew       int64   // clocks differ by up to this many milliseconds
-	IndexLag   int64   // the due index shows changes up to this many milliseconds late
-}
-
-// AllFaults is the mix that the default run uses.
-func AllFaults() Faults {
-	return Faults{Crash: 0.01, Freeze: 0.003, FailBefore: 0.01, FailAfter: 0.01, Contend: 0.02, Duplicate: 0.05, Drop: 0.05, Delay: 0.05, Skew: 1000, IndexLag: 20_000}
-}
-
 // world is the scheduler with the virtual time.
 type world struct {
 	rng     *rand.Rand
 	now     int64
 	faults  Faults
+	counts  map[string]int // of requests and faults, by kind
 	ready   []*proc
-	live    map[*proc]bool // every coroutine that has not ended, wherever it stands
+	threads []*thread
+	idle    []*thread // those that no coroutine runs on
 	timers  timerHeap
 	seq     int
-	current *proc
 	steps   int
 	hash    uint64
 	verbose bool
@@ -54,11 +36,23 @@ type world struct {
 }
 
 func newWorld(seed uint64, faults Faults) *world {
-	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: epoch, hash: 14695981039346656037, faults: faults, live: map[*proc]bool{}}
+	return &world{
+		rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: epoch, hash: 14695981039346656037, faults: faults,
+		counts: map[string]int{},
+	}
 }
 
 // chance draws whether something happens that has this chance.
 func (w *world) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
+
+// hit draws whether a fault happens, and counts it.
+func (w *world) hit(fault string, p float64) bool {
+	if !w.chance(p) {
+		return false
+	}
+	w.counts[fault]++
+	return true
+}
 
 // logf adds an event to the log: it is hashed at once, and made text only for those who read it.
 func (w *world) logf(format string, args ...any) {
@@ -108,84 +102,115 @@ func (w *world) fail(format string, args ...any) {
 type proc struct {
 	w       *world
 	name    string
-	resume  chan bool // false: end here
-	yield   chan struct{}
+	run     func()
+	t       *thread
 	dead    bool
 	crashed bool
 	skew    int64
-	onExit  func(crashed bool)
 }
 
-// crash ends the coroutine where it stands. It is no panic: the application recovers from those, and a process that is
-// gone recovers from nothing. What is deferred runs, which frees locks of an instance that nobody uses again; a port
-// call from there ends at once.
+// thread is what coroutines run on, one after another: its stack has grown to the size that they need.
+type thread struct {
+	p      *proc
+	resume func() (struct{}, bool)
+	end    func()
+	yield  func(struct{}) bool
+}
+
+func newThread(w *world) *thread {
+	t := &thread{}
+	t.resume, t.end = iter.Pull(func(yield func(struct{}) bool) {
+		t.yield = yield
+		for !w.stopped {
+			t.p.run()
+			if w.stopped {
+				return
+			}
+			w.idle = append(w.idle, t)
+			if !yield(struct{}{}) {
+				return
+			}
+		}
+	})
+	w.threads = append(w.threads, t)
+	return t
+}
+
+// crash is what a coroutine that crashes panics with. The application recovers from panics, and a process that is gone
+// recovers from nothing: every call of a port that it makes after that panics again, so nobody hears of it any more.
+type crash struct{}
+
 func (p *proc) crash() {
 	p.crashed = true
-	runtime.Goexit()
+	panic(crash{})
 }
 
-// spawn starts a coroutine that runs f when the scheduler picks it.
-func (w *world) spawn(name string, f func(ctx context.Context, p *proc), onExit func(crashed bool)) *proc {
-	p := &proc{w: w, name: name, resume: make(chan bool), yield: make(chan struct{}), onExit: onExit}
+// alive ends a coroutine that crashed and recovered.
+func (p *proc) alive() {
+	if p.crashed {
+		panic(crash{})
+	}
+}
+
+// spawn starts a coroutine that runs f when the scheduler picks it. onExit, which may be nil, is told of its end.
+func (w *world) spawn(name string, f func(p *proc), onExit func(crashed bool)) *proc {
+	p := &proc{w: w, name: name}
 	if w.faults.Skew > 0 {
 		p.skew = w.rng.Int64N(2*w.faults.Skew+1) - w.faults.Skew
+		w.counts[faultSkew]++
 	}
-	go func() {
-		finished := false
+	p.run = func() {
 		defer func() {
 			r := recover()
 			p.dead = true
-			delete(w.live, p)
-			if r != nil {
+			if _, mine := r.(crash); r != nil && !mine {
 				buf := make([]byte, 8<<10)
 				buf = buf[:runtime.Stack(buf, false)]
 				w.fail("%s died: %v\n%s", name, r, buf)
 			}
-			if p.onExit != nil && !w.stopped {
-				p.onExit(!finished)
+			if onExit != nil && !w.stopped {
+				onExit(p.crashed || r != nil)
 			}
-			p.yield <- struct{}{}
 		}()
-		if !<-p.resume {
-			p.crash()
-		}
-		f(context.Background(), p)
-		finished = true
-	}()
+		f(p)
+	}
+	if n := len(w.idle); n > 0 {
+		p.t = w.idle[n-1]
+		w.idle = w.idle[:n-1]
+	} else {
+		p.t = newThread(w)
+	}
+	p.t.p = p
 	w.ready = append(w.ready, p)
-	w.live[p] = true
 	return p
 }
 
 // point is where a coroutine hands control to the scheduler. It returns when it is picked again.
 func (p *proc) point() {
 	w := p.w
-	if p.crashed {
-		p.crash()
-	}
-	if w.chance(w.faults.Crash) {
+	p.alive()
+	if w.hit(faultCrash, w.faults.Crash) {
 		w.logf("%s crashes", p.name)
 		p.crash()
 	}
-	if w.chance(w.faults.Freeze) {
+	if w.hit(faultFreeze, w.faults.Freeze) {
 		d := w.rng.Int64N(20 * 60_000)
 		w.logf("%s freezes for %d ms", p.name, d)
 		p.sleep(d)
 		return
 	}
 	w.ready = append(w.ready, p)
-	p.yieldNow()
+	p.pause()
 }
 
 // sleep lets virtual time pass for the coroutine.
 func (p *proc) sleep(d int64) {
 	p.w.after(d, func() { p.w.ready = append(p.w.ready, p) })
-	p.yieldNow()
+	p.pause()
 }
 
-func (p *proc) yieldNow() {
-	p.yield <- struct{}{}
-	if !<-p.resume {
+func (p *proc) pause() {
+	if !p.t.yield(struct{}{}) {
 		p.crash()
 	}
 }
@@ -233,14 +258,11 @@ func (w *world) step() bool {
 		if p.dead {
 			return true
 		}
-		w.current = p
 		// A step takes time too, now and then: decisions that last are among what is tried.
 		if w.rng.IntN(8) == 0 {
 			w.now += w.rng.Int64N(20)
 		}
-		p.resume <- true
-		<-p.yield
-		w.current = nil
+		p.t.resume()
 		return true
 	}
 	if len(w.timers) == 0 {
@@ -252,12 +274,11 @@ func (w *world) step() bool {
 	return true
 }
 
-// stop ends every coroutine, so that none outlives the world. Only one runs at a time: all of them stand at a port call.
+// stop ends every coroutine, so that none outlives the world.
 func (w *world) stop() {
 	w.stopped = true
-	for p := range w.live {
-		p.resume <- false
-		<-p.yield
+	for _, t := range w.threads {
+		t.end()
 	}
 	w.ready, w.timers = nil, nil
 }
