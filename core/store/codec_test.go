@@ -489,10 +489,11 @@ var _ blob.Store = memory{}
 // under its owner; all of it comes back.
 func TestBodies(t *testing.T) {
 	blobs := memory{}
-	bodies, err := NewBodies(blobs)
+	codec, err := NewCodec()
 	if err != nil {
 		t.Fatal(err)
 	}
+	bodies := NewBodies(blobs, codec)
 	noise := make([]byte, 500_000)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range noise {
