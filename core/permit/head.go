@@ -97,6 +97,19 @@ func (h *Head) limited(tags []Tag, name string) []Tag {
 	return out
 }
 
+// confirm tells whether an attempt is a holder, and notes that it is alive if that is not known of late.
+func (h *Head) confirm(uuid string, now int64) bool {
+	for i := range h.Holders {
+		if e := &h.Holders[i]; e.UUID == uuid {
+			if e.Verified+confirmMillis <= now {
+				e.Verified, h.changed = now, true
+			}
+			return true
+		}
+	}
+	return false
+}
+
 func (h *Head) holds(uuid string) bool {
 	return slices.ContainsFunc(h.Holders, func(e Holder) bool { return e.UUID == uuid })
 }

@@ -52,6 +52,10 @@ const (
 	// holder whose run is not committed yet is not mistaken for a dead one. Nobody is looked up while nobody waits: a
 	// forgotten holder then harms nobody, and an uncontended head costs no entry in the due index.
 	LeaseMillis = 5 * 60_000
+	// confirmMillis is from what age on a holder that asks again is written down as living. Who asks again may be about to
+	// commit what nobody has committed yet, while another, who found nothing of it, is about to free the permit: one of
+	// the two must lose the race for the head.
+	confirmMillis = 60_000
 )
 
 // Bounds of a head, in approximate bytes, that keep its item below 400 KB whatever the names are. They allow some 4,000
@@ -210,7 +214,7 @@ func acquire(heads Heads, r Request, now int64, poke *runSet) Outcome {
 		switch {
 		case granted && len(wanted[i]) > 0:
 			h.dropWaiter(r.UUID)
-			if !h.holds(r.UUID) {
+			if !h.confirm(r.UUID, now) {
 				h.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(wanted[i]), Verified: now})
 			}
 		case refused[i]:
