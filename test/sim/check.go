@@ -47,6 +47,9 @@ func (s *system) newReader() *app.App {
 // unreadable.
 func (s *system) reported(p *proc, r slog.Record) {
 	switch {
+	case strings.Contains(r.Message, "a process died at a step"):
+		// Invocations crashed again and again where this step was decided: the step pays for it (P4).
+		s.w.counts[outcomePoisoned]++
 	case strings.Contains(r.Message, "died"), strings.Contains(r.Message, "cannot be read"), strings.Contains(r.Message, "unknown kind"):
 		text := r.Message
 		r.Attrs(func(a slog.Attr) bool { text += " " + a.String(); return true })

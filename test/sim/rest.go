@@ -20,10 +20,11 @@ const (
 	outcomeDeleted    = "outcome: workflow deleted"
 	outcomeRetry      = "outcome: attempt after the first"
 	outcomeDead       = "outcome: message in a dead-letter queue"
+	outcomePoisoned   = "outcome: step failed, since processes died at it"
 	outcomeLeftover   = "outcome: page of a decision that lost its race"
 )
 
-var outcomeKinds = []string{outcomeDuplicated, outcomeDeleted, outcomeRetry, outcomeDead, outcomeLeftover}
+var outcomeKinds = []string{outcomeDuplicated, outcomeDeleted, outcomeRetry, outcomeDead, outcomePoisoned, outcomeLeftover}
 
 // patience is how long a system without faults may need to come to rest, in milliseconds.
 const patience = 24 * 3600_000
