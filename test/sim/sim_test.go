@@ -3,6 +3,7 @@ package sim
 import (
 	"os"
 	"runtime/debug"
+	"strings"
 	"testing"
 )
 
@@ -29,8 +30,11 @@ func TestInvariantsHoldWithAllFaults(t *testing.T) {
 	if sum.Runs < sum.Seeds {
 		t.Errorf("%d seeds made %d runs: the clients start nothing", sum.Seeds, sum.Runs)
 	}
-	if missing := sum.Missing(); len(missing) > 0 && !testing.Short() {
-		t.Errorf("%d seeds never made happen: %q", sum.Seeds, missing)
+	for _, kind := range sum.Missing() {
+		// What comes of requests is rarer: the command looks at that too.
+		if !testing.Short() && (strings.HasPrefix(kind, "request: ") || strings.HasPrefix(kind, "fault: ")) {
+			t.Errorf("%d seeds never made happen: %s", sum.Seeds, kind)
+		}
 	}
 }
 
