@@ -229,7 +229,9 @@ func (s *system) pump(name queue.Name) {
 	}
 	if s.ackedFirst(name) {
 		for _, m := range ready {
-			s.remove(name, m)
+			if !m.poison {
+				s.remove(name, m)
+			}
 		}
 	}
 	s.busy[name]++
