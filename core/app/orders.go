@@ -212,7 +212,35 @@ func (a *App) tellLane(ctx context.Context, t task) ([]task, error) {
 // while the head of the instance's newest run says the same.
 
 func (a *App) markFailed(ctx context.Context, workflow string, e lane.Entry) error {
-	err := a.put(ctx, table.Item{}, store.FailedKey(workflow, e.Instance), store.Number{Instance: e.Instance, Run: e.Run}.Encode(), 0)
+	key := store.FailedKey(workflow, e.Instance)
+	var prev table.Item
+	for {
+		err := a.put(ctx, prev, key, store.Number{Instance: e.Instance, Run: e.Run}.Encode(), 0)
+		if table.CodeOf(err) != table.CodeConflict {
+			return err
+		}
+		if prev, err = a.get(ctx, key); err != nil {
+			return err
+		}
+		if prev.Exists() {
+			// The mark of an earlier run becomes this one's: who takes that away must leave this.
+			if n, err := store.DecodeNumber(prev.Data); err != nil || n.Run >= e.Run {
+				return err
+			}
+		}
+	}
+}
+
+// unmarkFailed takes away the mark that a run, or an earlier one of its instance, has set; that of a later one stays.
+func (a *App) unmarkFailed(ctx context.Context, id store.RunID) error {
+	it, err := a.get(ctx, store.FailedKey(id.Workflow, id.Instance))
+	if err != nil || !it.Exists() {
+		return err
+	}
+	if n, err := store.DecodeNumber(it.Data); err != nil || n.Run > id.Run {
+		return err
+	}
+	err = a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}, Cond: table.RevIs(it.Rev)})
 	if table.CodeOf(err) == table.CodeConflict {
 		return nil
 	}

@@ -331,8 +331,7 @@ func (a *App) supersede(ctx context.Context, id store.RunID) ([]task, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.FailedKey(id.Workflow, id.Instance)}})
-	return m.tasks, err
+	return m.tasks, a.unmarkFailed(ctx, id)
 }
 
 // StartFromEvent starts a run that an event asked for: exactly one per request id, however often it is delivered.
