@@ -78,7 +78,7 @@ var examples = map[string]example{
 	"count-down.yaml":         {status: "SUCCEEDED", steps: map[string]string{"countdown": "SUCCEEDED", "launch": "SUCCEEDED"}, needs: []string{"hello.json"}},
 	// The workflows that it starts belong to others: without them its first step cannot.
 	"month-end.json":   {status: "FAILED", steps: map[string]string{"close_books": "FATALLY_FAILED", "archive": "NOT_CREATED"}},
-	"train-model.json":        {status: "FAILED", steps: map[string]string{"prepare": "FATALLY_FAILED", "fit": "NOT_CREATED"}},
+	"train-model.json": {status: "FAILED", steps: map[string]string{"prepare": "FATALLY_FAILED", "fit": "NOT_CREATED"}},
 	// Started by hand there is no signal whose params could be read.
 	"when-orders-and-users-are-loaded.json": {refused: http.StatusBadRequest},
 	"publish-after-upstream.json":           {script: playSignalWait},
