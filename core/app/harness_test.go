@@ -364,7 +364,7 @@ func (s *system) items(beginnings ...string) []string {
 	var list []string
 	for k := range maps.Keys(s.keys) {
 		for _, b := range beginnings {
-			if strings.HasPrefix(k.PK, b) {
+			if it, _, err := s.table.Get(context.Background(), k); strings.HasPrefix(k.PK, b) && (err != nil || !store.IsGone(it)) {
 				list = append(list, k.PK+" "+k.SK)
 			}
 		}
