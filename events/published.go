@@ -17,6 +17,11 @@ const (
 	TypeDeletion       = "WORKFLOW_DELETION_CHANGE_EVENT"
 )
 
+// PublishedTypes are all types of published events.
+func PublishedTypes() []string {
+	return []string{TypeStepStatus, TypeWorkflowStatus, TypeDefinition, TypeVersion, TypeProperties, TypeActivation, TypeDeactivation, TypeDeletion}
+}
+
 // Published is an event that subscribers are sent, in the format of Maestro's notifier. EventType is the value of its
 // `type` member. Every event is sent at least once and in no order; of the times, last event_time <= sync_time <=
 // send_time holds.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/downbeat/downbeat/core/blob"
@@ -23,6 +24,7 @@ import (
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/events"
 )
 
 // Metrics counts what operators watch. Names are those of the Count constants.
@@ -45,6 +47,7 @@ const (
 	CountReadUnits  = "ReadUnits"
 	CountWriteUnits = "WriteUnits"
 	CountSends      = "QueueMessages"
+	CountPublished  = "PublishedEvents" // handed to the bus, repetitions too
 )
 
 // NoMetrics counts nothing.
@@ -69,8 +72,11 @@ type Settings struct {
 	// ClaimTimeout is after how long an attempt that was claimed and gave no sign may be started again (P20). It must
 	// exceed the execute function's time-out. Default 6 min.
 	ClaimTimeout time.Duration
-	// Publish turns published status events on. Off, no event is derived.
+	// Publish turns published events on. Off, no event is derived.
 	Publish bool
+	// PublishTypes are the types of events that are published, of events.PublishedTypes. Empty: all. What is not wanted
+	// costs nothing, neither on the bus nor in the table.
+	PublishTypes []string
 	// MaxGroups is group_info of new instances. Default 3.
 	MaxGroups int64
 }
@@ -157,6 +163,11 @@ func New(cfg Config) (*App, error) {
 	}
 	if cfg.Settings.Publish && cfg.Bus == nil {
 		return nil, errors.New("app: config Bus is required when events are published")
+	}
+	for _, t := range cfg.Settings.PublishTypes {
+		if !slices.Contains(events.PublishedTypes(), t) {
+			return nil, fmt.Errorf("app: settings PublishTypes: %q is none of %s", t, strings.Join(events.PublishedTypes(), ", "))
+		}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

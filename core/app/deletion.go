@@ -375,8 +375,8 @@ func (a *App) deleteInstance(ctx context.Context, workflow string, instance int6
 		if err != nil {
 			return a.park(it, err)
 		}
-		if a.set.Publish && !published(h) {
-			if _, err := a.publishRun(ctx, id); err != nil {
+		if a.owes(h) {
+			if _, err := a.publishRun(ctx, id, true); err != nil {
 				return err
 			}
 		}

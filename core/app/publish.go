@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/downbeat/downbeat/core/bus"
 	"github.com/downbeat/downbeat/core/engine"
+	"github.com/downbeat/downbeat/core/lane"
+	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/core/view"
@@ -15,7 +18,7 @@ import (
 
 // publish sends one event about a definition; sent is the time that it tells as that of its sending.
 func (a *App) publish(ctx context.Context, e events.Published, sent int64) error {
-	if !a.set.Publish {
+	if !a.wants(e.EventType()) {
 		return nil
 	}
 	data, err := events.EncodePublished(e, a.set.Cluster, sent)
@@ -46,9 +49,26 @@ func (a *App) sendEvents(ctx context.Context, list [][]byte) error {
 	return a.cfg.Bus.Publish(ctx, out)
 }
 
+// wants tells whether events of a type are published.
+func (a *App) wants(eventType string) bool {
+	return a.set.Publish && (len(a.set.PublishTypes) == 0 || slices.Contains(a.set.PublishTypes, eventType))
+}
+
+// owes tells whether the head's cursor has not passed everything that it names and that somebody wants to know.
+func (a *App) owes(h *store.RunHead) bool {
+	return a.wants(events.TypeStepStatus) && h.Published < len(h.Pages) || a.wants(events.TypeWorkflowStatus) && len(h.Changes) > 0
+}
+
+// publishDue is after what time the sweep looks at a run that has something to publish, should whoever committed it
+// have died before.
+const publishDue = minuteMillis
+
 // publishRun publishes the status events of what a run's head names and has not published yet (P35). The head's cursor
 // moves after they are sent: a crash in between sends them again, and none is left out.
-func (a *App) publishRun(ctx context.Context, id store.RunID) ([]task, error) {
+//
+// The event about the end goes after permits and lane have been told. Who has just committed the end does all three, in
+// this order; with redo it is somebody else, who cannot know how far that one came, and does them again.
+func (a *App) publishRun(ctx context.Context, id store.RunID, redo bool) ([]task, error) {
 	if !a.set.Publish {
 		return nil, nil
 	}
@@ -60,16 +80,23 @@ func (a *App) publishRun(ctx context.Context, id store.RunID) ([]task, error) {
 		return nil, err
 	}
 	h := v.head
-	if published(h) {
+	if !a.owes(h) {
 		return nil, nil
 	}
+	var tasks []task
+	if redo && h.Run.Status.Terminal() {
+		if tasks, err = a.redoEnd(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	wanted := view.Changes{Steps: a.wants(events.TypeStepStatus), Begin: true, End: true}
 	var changed []*engine.Attempt
 	for _, page := range v.pages[min(h.Published, len(v.pages)):] {
 		changed = append(changed, page...)
 	}
 	record := h.Run
-	record.Changes = unpublished(h)
-	list := view.AllChanges().Events(v.body, &record, changed)
+	record.Changes = h.Changes
+	list := wanted.Events(v.body, &record, changed)
 	out := make([][]byte, 0, len(list))
 	for _, e := range list {
 		data, err := events.EncodePublished(e, a.set.Cluster, a.now())
@@ -82,7 +109,7 @@ func (a *App) publishRun(ctx context.Context, id store.RunID) ([]task, error) {
 		return nil, fmt.Errorf("events of run %s: %w", id, err)
 	}
 	next := *h
-	next.Published, next.PublishedStatus = len(h.Pages), h.Run.Status
+	next.Published, next.Changes = len(h.Pages), nil
 	data, err := next.Encode()
 	if err != nil {
 		return nil, err
@@ -94,25 +121,43 @@ func (a *App) publishRun(ctx context.Context, id store.RunID) ([]task, error) {
 	err = a.put(ctx, v.item, store.RunKey(id), data, due)
 	if table.CodeOf(err) == table.CodeConflict {
 		// The run has moved on; whoever moved it publishes the rest, and this again, which is allowed.
-		return nil, nil
+		return tasks, nil
 	}
-	return nil, err
+	return tasks, err
 }
 
-// unpublished are the changes of the run itself that no event has told yet. They follow from the record: a run begins
-// once and ends once.
-func unpublished(h *store.RunHead) []engine.InstanceChange {
-	r := &h.Run
-	var out []engine.InstanceChange
-	from := engine.InstanceCreated
-	if r.Executed {
-		if h.PublishedStatus < engine.InstanceInProgress {
-			out = append(out, engine.InstanceChange{From: from, To: engine.InstanceInProgress, Time: r.StartTime})
+// redoEnd tells permits and lane of the end of a run, as whoever committed it did or was about to. Both may be told again.
+func (a *App) redoEnd(ctx context.Context, v *runView) ([]task, error) {
+	var uuids []string
+	heads := map[string]bool{}
+	for _, at := range v.attempts() {
+		if at.Times.WaitPermit == 0 {
+			continue // it never came to ask for a permit
 		}
-		from = engine.InstanceInProgress
+		uuids = append(uuids, at.UUID)
+		for _, n := range permit.HeadsOf(engine.PermitTagsOf(v.body, at)) {
+			heads[n] = true
+		}
 	}
-	if r.Status.Terminal() && !h.PublishedStatus.Terminal() {
-		out = append(out, engine.InstanceChange{From: from, To: r.Status, Time: r.EndTime})
+	var tasks []task
+	if len(uuids) > 0 {
+		more, err := a.releasePermits(ctx, task{uuids: uuids, heads: sortedKeys(heads)})
+		if err != nil {
+			return nil, err
+		}
+		tasks = more
 	}
-	return out
+	item, err := a.get(ctx, store.LaneKey(v.id.Workflow))
+	if err != nil || !item.Exists() {
+		return tasks, err
+	}
+	l, err := lane.Decode(item.Data)
+	if err != nil {
+		return nil, a.park(item, err)
+	}
+	if !l.Running.Has(lane.Entry{Instance: v.id.Instance, Run: v.id.Run}) {
+		return tasks, nil
+	}
+	more, err := a.tellLane(ctx, task{workflow: v.id.Workflow, run: v.id, failed: v.head.Run.Status == engine.InstanceFailed})
+	return append(tasks, more...), err
 }

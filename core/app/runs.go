@@ -11,6 +11,7 @@ import (
 	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/events"
 )
 
 // runView is a run as it was read: the head with its revision, and the immutable things that it names. It is shared by
@@ -397,9 +398,18 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 	if more {
 		due = env.Now()
 	}
-	if a.set.Publish && st.Run.Status.Terminal() && !published(&head) {
+	// What nobody wants to know is never owed, also when somebody wants it later.
+	if a.wants(events.TypeWorkflowStatus) {
+		head.Changes = append(slices.Clip(head.Changes), st.Run.Changes...)
+	} else {
+		head.Changes = nil
+	}
+	steps := a.wants(events.TypeStepStatus)
+	if owed := a.owes(&head) || steps && len(changed) > 0; owed && st.Run.Status.Terminal() {
 		// The end is not told to the world yet (P35); permits and lane find theirs by their own due times.
 		due = earlier(due, env.Now())
+	} else if owed {
+		due = earlier(due, env.Now()+publishDue)
 	}
 	headDue := moveDue(prevDue, due, env.Now())
 	if len(changed) == 0 && !runChanged && headDue == prevDue && v.head != nil {
@@ -420,10 +430,12 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 		if pages, writes, err = a.foldPages(ctx, v, &head, pages); err != nil {
 			return err
 		}
-		if n := len(head.Pages); n > 0 && !a.set.Publish {
+		// A page that waits to be published stays as it is: its records say what changed in one commit.
+		if n := len(head.Pages); n > 0 && (!steps || head.Published == n) {
 			if tail := head.Pages[n-1]; tail.Bytes < rewriteBytes && tail.Records+len(records) <= pageRecords {
 				records = mergeRecords(pages[n-1], records)
 				head.Pages, pages = head.Pages[:n-1], pages[:n-1]
+				head.Published = min(head.Published, n-1)
 			}
 		}
 		refs, frozen, more, err := a.newPages(ctx, v, &head, records)
@@ -434,6 +446,9 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 		if err := a.putPages(ctx, writes); err != nil {
 			return err
 		}
+	}
+	if !steps {
+		head.Published = len(head.Pages)
 	}
 	data, err := head.Encode()
 	if err != nil {
@@ -485,7 +500,8 @@ func (a *App) newPages(ctx context.Context, v *runView, head *store.RunHead, rec
 // whose steps end one by one adds a page every few commits. Pages that are not published yet keep their place.
 func (a *App) foldPages(ctx context.Context, v *runView, head *store.RunHead, pages [][]*engine.Attempt) ([][]*engine.Attempt, []table.Write, error) {
 	n := len(head.Pages)
-	if a.set.Publish {
+	steps := a.wants(events.TypeStepStatus)
+	if steps {
 		n = min(n, head.Published)
 	}
 	records := 0
@@ -504,7 +520,7 @@ func (a *App) foldPages(ctx context.Context, v *runView, head *store.RunHead, pa
 		return nil, nil, err
 	}
 	head.Pages = append(refs, head.Pages[n:]...)
-	if a.set.Publish {
+	if steps {
 		head.Published += len(refs) - n
 	}
 	return append(frozen, pages[n:]...), writes, nil
@@ -578,21 +594,16 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 	if m.ended && !v.body.Initiator.Type.Inline() {
 		m.tasks = append(m.tasks, task{kind: taskEnded, workflow: v.id.Workflow, run: v.id, failed: st.Run.Status == engine.InstanceFailed})
 	}
-	if a.set.Publish && !published(m.view.head) {
+	if h := m.view.head; h != nil && a.owes(h) {
 		// Asked of the cursor and not of this decision: who committed the change may have died before it published, and
 		// a look at a run that has ended changes nothing any more.
-		m.tasks = append(m.tasks, task{kind: taskPublish, workflow: v.id.Workflow, run: v.id})
+		m.tasks = append(m.tasks, task{kind: taskPublish, workflow: v.id.Workflow, run: v.id, redo: !m.ended})
 	}
 	// A timer that the next sweep would come too late for is sent with a delay by whoever set it (P23), and by nobody
 	// else: were it sent by all who look, each timer would make the next, and their number would only grow.
 	if due > 0 && !st.Run.Status.Terminal() && due < env.Now()+sweepHorizon && (due != m.wasDue || v.lastMoved() < a.cfg.Since) {
 		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id, delay: max(0, due-env.Now()), timer: true})
 	}
-}
-
-// published tells whether the head's cursor has passed everything that it names.
-func published(h *store.RunHead) bool {
-	return h.Published == len(h.Pages) && h.PublishedStatus == h.Run.Status
 }
 
 // sweepHorizon is how far the sweep may look ahead before a timer set now is surely in its reach.
@@ -642,7 +653,8 @@ func nextPage(read *store.RunHead, now []store.PageRef) int {
 	return n
 }
 
-// mergeRecords appends newer records to older ones, dropping those that they replace.
+// mergeRecords appends newer records to older ones, dropping those that they replace. What the older ones have changed is
+// published and is not told again.
 func mergeRecords(older, newer []*engine.Attempt) []*engine.Attempt {
 	replaced := map[[2]any]bool{}
 	for _, at := range newer {
@@ -651,7 +663,9 @@ func mergeRecords(older, newer []*engine.Attempt) []*engine.Attempt {
 	out := make([]*engine.Attempt, 0, len(older)+len(newer))
 	for _, at := range older {
 		if !replaced[[2]any{at.StepID, at.AttemptID}] {
-			out = append(out, at)
+			told := *at
+			told.Changes = nil
+			out = append(out, &told)
 		}
 	}
 	return append(out, newer...)

@@ -57,6 +57,7 @@ type task struct {
 	keys     []table.Key // with taskUnwait
 	delay    int64       // milliseconds; not before
 	timer    bool
+	redo     bool // of taskPublish: whoever asks is not the one who committed the end
 }
 
 // mustFollow: no poke says what the task knows. Left undone, the end of a run or the permits of an attempt would be
@@ -73,6 +74,7 @@ func workTask(id store.RunID, op string, at *engine.Attempt) task {
 // `execute` always goes through its queue: that function has other permissions.
 func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) error {
 	var messages []outgoing
+	untold := map[store.RunID]bool{}
 	deadline := a.now() + budget.Milliseconds()
 	for len(tasks) > 0 {
 		t := tasks[0]
@@ -80,7 +82,7 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 		if t.kind == taskStep && anyStep(tasks, t) {
 			continue // its children end one after the other: one look at all of them is enough
 		}
-		if t.kind == taskWork || t.delay > 0 {
+		if t.kind == taskWork || t.delay > 0 || t.kind == taskPublish && untold[t.run] {
 			messages = append(messages, a.message(t))
 			continue
 		}
@@ -92,6 +94,9 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 		if err != nil {
 			// The state that the task follows from is committed. Its due time brings it back; the poke only sooner.
 			a.log.DebugContext(ctx, "task is left to a poke", "task", t.kind, "workflow", t.workflow, "error", err)
+			if t.kind == taskEnded || t.kind == taskRelease {
+				untold[t.run] = true // the event about the end comes after them (P35)
+			}
 			messages = append(messages, a.message(t))
 			continue
 		}
@@ -147,7 +152,7 @@ func (a *App) do(ctx context.Context, t task) ([]task, error) {
 	case taskRelease:
 		return a.releasePermits(ctx, t)
 	case taskPublish:
-		return a.publishRun(ctx, t.run)
+		return a.publishRun(ctx, t.run, t.redo)
 	case taskPermit:
 		return a.lookAtPermit(ctx, t.permit)
 	case taskDelete:

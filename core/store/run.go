@@ -20,10 +20,10 @@ type RunHead struct {
 	Pages []PageRef
 	// Live counts the attempts that are not at rest: 0 lets a reader and the sweep skip the pages.
 	Live int
-	// Published is how many of Pages have been published as status events, and whether the run's own changes up to
-	// PublishedStatus have (P35).
-	Published       int
-	PublishedStatus engine.InstanceStatus
+	// Published is how many of Pages have been published as status events, Changes are the changes of the run's own status
+	// that have not, oldest first (P35).
+	Published int
+	Changes   []engine.InstanceChange
 }
 
 // PageRef names a page.
@@ -34,8 +34,9 @@ type PageRef struct {
 	Bytes   int
 }
 
-// runFormat is the newest stored format of a run's head.
-const runFormat = 1
+// runFormat is the newest stored format of a run's head. Format 1 told in place of Changes up to which status they had
+// been published.
+const runFormat = 2
 
 // Encode gives the stored form.
 func (h *RunHead) Encode() ([]byte, error) {
@@ -69,13 +70,18 @@ func (h *RunHead) Encode() ([]byte, error) {
 	}
 	w.Uint(uint64(h.Live))
 	w.Uint(uint64(h.Published))
-	w.Uint(uint64(h.PublishedStatus))
+	w.Uint(uint64(len(h.Changes)))
+	for _, c := range h.Changes {
+		w.Uint(uint64(c.From))
+		w.Uint(uint64(c.To))
+		w.Int(c.Time)
+	}
 	return w.Buf, nil
 }
 
 // DecodeRunHead reads a stored head. A newer format gives pack.ErrNewer.
 func DecodeRunHead(data []byte) (*RunHead, error) {
-	r, _, err := pack.NewReader(data, runFormat)
+	r, format, err := pack.NewReader(data, runFormat)
 	if err != nil {
 		return nil, fmt.Errorf("head of a run: %w", err)
 	}
@@ -101,11 +107,34 @@ func DecodeRunHead(data []byte) (*RunHead, error) {
 	}
 	h.Live = int(r.Uint())
 	h.Published = int(r.Uint())
-	h.PublishedStatus = engine.InstanceStatus(r.Uint())
+	if format == 1 {
+		h.Changes = changesSince(engine.InstanceStatus(r.Uint()), &h.Run)
+	} else {
+		for n := r.Count(); n > 0; n-- {
+			h.Changes = append(h.Changes, engine.InstanceChange{From: engine.InstanceStatus(r.Uint()), To: engine.InstanceStatus(r.Uint()), Time: r.Int()})
+		}
+	}
 	if r.Err() != nil {
 		return nil, fmt.Errorf("head of a run: %w", r.Err())
 	}
 	return h, nil
+}
+
+// changesSince are the changes of a run that follow the status up to which they were published: it begins once and ends
+// once.
+func changesSince(status engine.InstanceStatus, r *engine.RunRecord) []engine.InstanceChange {
+	var out []engine.InstanceChange
+	from := engine.InstanceCreated
+	if r.Executed {
+		if status < engine.InstanceInProgress {
+			out = append(out, engine.InstanceChange{From: from, To: engine.InstanceInProgress, Time: r.StartTime})
+		}
+		from = engine.InstanceInProgress
+	}
+	if r.Status.Terminal() && !status.Terminal() {
+		out = append(out, engine.InstanceChange{From: from, To: r.Status, Time: r.EndTime})
+	}
+	return out
 }
 
 // writeTimeline tells nil, which readers see as absent, from empty.
