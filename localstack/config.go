@@ -25,6 +25,8 @@ type Config struct {
 	HTTPAllow []string
 	// EventsLog, if set, is a file to which every published status event is appended as a JSON line.
 	EventsLog string
+	// EventTypes are the types of events that are published (events.PublishedTypes). Empty: all.
+	EventTypes []string
 	// Subscribe, if set, is called with every published status event.
 	Subscribe func(event []byte)
 	// OnRun, if set, is told of every run that begins or ends.

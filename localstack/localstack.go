@@ -146,7 +146,7 @@ func (s *Server) open(parent context.Context) error {
 		Table: tbl, Queue: q, Blob: blobs, Bus: publisher, Clock: clk, IDs: sys,
 		Runtimes: step.Registry{"Http": httpSteps, step.SimulatedType: &step.Simulated{Hint: true}},
 		Log:      cfg.Log, Metrics: cfg.Metrics,
-		Settings: app.Settings{Publish: publish},
+		Settings: app.Settings{Publish: publish, PublishTypes: cfg.EventTypes},
 		Defer:    s.workers.add, OnRun: cfg.OnRun,
 		Since: clk.Now(),
 	})

@@ -26,6 +26,7 @@ crash; the next start goes on where the last process stopped.
   --memory             keep everything in memory instead, and lose it at the end
   --http-allow HOSTS   hosts that steps of type Http may call, separated by commas; without it they may call none
   --events-log FILE    append every published status event to the file, one JSON line each
+  --event-types TYPES  publish only events of these types, separated by commas; without it all
   --verbose            log what the server decides
 `
 
@@ -44,6 +45,10 @@ func localFlags(args []string) (cfg localstack.Config, verbose bool, err error) 
 	flags.BoolVar(&cfg.Memory, "memory", false, "")
 	allow := flags.String("http-allow", "", "")
 	flags.StringVar(&cfg.EventsLog, "events-log", "", "")
+	flags.Func("event-types", "", func(list string) error {
+		cfg.EventTypes = strings.Split(list, ",")
+		return nil
+	})
 	flags.BoolVar(&verbose, "verbose", false, "")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return cfg, false, err

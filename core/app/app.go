@@ -291,6 +291,9 @@ func lost(err error) bool {
 	return false
 }
 
+// jitter is after how many milliseconds somebody else goes on with what could not be done here (P9).
+func (a *App) jitter() int64 { return 50 + int64(a.cfg.IDs.Float()*450) }
+
 // backOff waits before try n+1 (n from 0), 50 ms doubling to at most 500 ms, with full jitter so that those who lost
 // one race do not meet in the next. The first retry does not wait.
 func (a *App) backOff(ctx context.Context, n int) error {

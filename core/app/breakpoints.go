@@ -97,7 +97,7 @@ func (a *App) changeCtl(ctx context.Context, workflow string, change func(c *Ctl
 		if err := change(c); err != nil {
 			return err
 		}
-		err = a.put(ctx, c.item, store.CtlKey(workflow), c.encode(), 0)
+		err = a.put(ctx, c.item, store.CtlKey(workflow), c.encode(), c.item.Due)
 		if err == nil || !lost(err) || try >= maxTriesWaiting {
 			return err
 		}

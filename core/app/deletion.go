@@ -135,6 +135,9 @@ func (a *App) beginDeletion(ctx context.Context, d *deletion) error {
 		if ctl.Control == nil || ctl.Control.InternalID != d.InternalID {
 			return nil
 		}
+		if err := a.publishUnsent(ctx, ctl); err != nil {
+			return err
+		}
 		err = a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.CtlKey(d.Workflow)}, Cond: table.RevIs(ctl.item.Rev)})
 		if table.CodeOf(err) != table.CodeConflict {
 			return err

@@ -123,6 +123,8 @@ func pokeTask(p events.Poke) task {
 		return task{kind: taskSignal, workflow: p.Tag}
 	case events.PokeStep:
 		return stepTask(store.RunID{Workflow: p.Workflow, Instance: p.Instance, Run: p.Run}, p.Step, p.Attempt)
+	case events.PokeChange:
+		return task{kind: taskChange, workflow: p.Workflow}
 	case events.PokeDelete:
 		return task{kind: taskDelete, workflow: p.Workflow}
 	}

@@ -49,6 +49,29 @@ func (a *App) sendEvents(ctx context.Context, list [][]byte) error {
 	return a.cfg.Bus.Publish(ctx, out)
 }
 
+// publishUnsent publishes the events of changes of a workflow that wait in its control item.
+func (a *App) publishUnsent(ctx context.Context, c *Ctl) error {
+	var out [][]byte
+	for _, data := range c.Unsent {
+		e, err := events.ParsePublished(data)
+		if err != nil {
+			return err
+		}
+		if !a.wants(e.EventType()) {
+			continue
+		}
+		if data, err = events.EncodePublished(e, a.set.Cluster, a.now()); err != nil {
+			return err
+		}
+		out = append(out, data)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	a.count(CountPublished, float64(len(out)))
+	return a.cfg.Bus.Publish(ctx, out)
+}
+
 // wants tells whether events of a type are published.
 func (a *App) wants(eventType string) bool {
 	return a.set.Publish && (len(a.set.PublishTypes) == 0 || slices.Contains(a.set.PublishTypes, eventType))

@@ -412,6 +412,9 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 		due = earlier(due, env.Now()+publishDue)
 	}
 	headDue := moveDue(prevDue, due, env.Now())
+	if st.Run.Status.Terminal() && len(changed) == 0 && !runChanged && prevDue != 0 {
+		headDue = prevDue // nothing but a bus that is away keeps it due: the sweep asks the less often the older it gets (P23)
+	}
 	if len(changed) == 0 && !runChanged && headDue == prevDue && v.head != nil {
 		a.follow(v, st, m, nil, released, polls, due, env)
 		return nil

@@ -123,6 +123,9 @@ func headTask(key table.Key) (task, bool) {
 	if head, ok := store.ParsePermitKey(key); ok {
 		return task{kind: taskPermit, permit: head}, true
 	}
+	if wf, ok := store.ParseCtlKey(key); ok {
+		return task{kind: taskChange, workflow: wf}, true
+	}
 	if wf, ok := store.ParseDeletionKey(key); ok {
 		return task{kind: taskDelete, workflow: wf}, true
 	}

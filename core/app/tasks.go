@@ -31,6 +31,7 @@ const (
 	taskStep                      // look at the children of an attempt
 	taskSignal                    // pass the news of a stream on; workflow is the signal's name
 	taskUnwait                    // take waiter items away
+	taskChange                    // do what follows from a change of a workflow's definition or properties
 )
 
 const (
@@ -94,9 +95,16 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 		if err != nil {
 			// The state that the task follows from is committed. Its due time brings it back; the poke only sooner.
 			a.log.DebugContext(ctx, "task is left to a poke", "task", t.kind, "workflow", t.workflow, "error", err)
-			if t.kind == taskEnded || t.kind == taskRelease {
+			switch t.kind {
+			case taskEnded, taskRelease:
 				untold[t.run] = true // the event about the end comes after them (P35)
+			case taskPublish, taskChange:
+				// The bus may be away for long, and with everybody's events: the sweep tries again less and less often, where
+				// pokes would go round and round.
+				a.log.WarnContext(ctx, "events are published later", "workflow", t.workflow, "run", t.run.String(), "error", err)
+				continue
 			}
+			t.delay = max(t.delay, a.jitter())
 			messages = append(messages, a.message(t))
 			continue
 		}
@@ -165,6 +173,8 @@ func (a *App) do(ctx context.Context, t task) ([]task, error) {
 		return a.lookAtSignal(ctx, t.workflow)
 	case taskUnwait:
 		return nil, a.stopWaiting(ctx, t)
+	case taskChange:
+		return a.followChange(ctx, t.workflow)
 	}
 	return nil, fmt.Errorf("task %d is not one to be done here", t.kind)
 }
@@ -194,6 +204,8 @@ func (a *App) message(t task) outgoing {
 		m.Body = events.Poke{Kind: events.PokeSignal, Tag: t.workflow}.Encode()
 	case taskStep:
 		m.Body = events.Poke{Kind: events.PokeStep, Workflow: t.run.Workflow, Instance: t.run.Instance, Run: t.run.Run, Step: t.step, Attempt: t.attempt}.Encode()
+	case taskChange:
+		m.Body = events.Poke{Kind: events.PokeChange, Workflow: t.workflow}.Encode()
 	case taskDelete:
 		m.Body = events.Poke{Kind: events.PokeDelete, Workflow: t.workflow}.Encode()
 	default:

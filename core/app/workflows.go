@@ -14,6 +14,7 @@ import (
 	"github.com/downbeat/downbeat/core/signal"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/events"
 )
 
 // Ctl is what every decision about a workflow reads in one strong get.
@@ -26,9 +27,13 @@ type Ctl struct {
 	Breakpoints []string
 	// Lines is how many lines the change timeline has.
 	Lines int64
+	// Unsent are the events of changes that have not been published, as EncodePublished gives them. The item is due while
+	// there are any, or while the lane has not been told of a change.
+	Unsent [][]byte
 }
 
-const ctlFormat = 1
+// ctlFormat is the newest stored format. Format 1 has no Unsent.
+const ctlFormat = 2
 
 func (c *Ctl) encode() []byte {
 	var w pack.Writer
@@ -43,6 +48,10 @@ func (c *Ctl) encode() []byte {
 		w.Str(b)
 	}
 	w.Int(c.Lines)
+	w.Uint(uint64(len(c.Unsent)))
+	for _, e := range c.Unsent {
+		w.Bytes(e)
+	}
 	return w.Buf
 }
 
@@ -51,7 +60,7 @@ func (a *App) decodeCtl(item table.Item) (*Ctl, error) {
 	if !item.Exists() {
 		return c, nil
 	}
-	r, _, err := pack.NewReader(item.Data, ctlFormat)
+	r, format, err := pack.NewReader(item.Data, ctlFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +73,11 @@ func (a *App) decodeCtl(item table.Item) (*Ctl, error) {
 		c.Breakpoints = append(c.Breakpoints, r.Str())
 	}
 	c.Lines = r.Int()
+	if format > 1 {
+		for n := r.Count(); n > 0; n-- {
+			c.Unsent = append(c.Unsent, r.Bytes())
+		}
+	}
 	return c, r.Err()
 }
 
@@ -210,7 +224,7 @@ func (a *App) ChangeWorkflow(ctx context.Context, workflow string, decide func(c
 			err = a.commitChange(ctx, workflow, c, change)
 		}
 		if err == nil {
-			return change, a.afterChange(ctx, workflow, change, gone)
+			return change, a.afterChange(ctx, workflow, gone)
 		}
 		if !lost(err) {
 			return nil, err
@@ -218,7 +232,7 @@ func (a *App) ChangeWorkflow(ctx context.Context, workflow string, decide func(c
 		if committed, err := a.committed(ctx, workflow, c); err != nil {
 			return nil, err
 		} else if committed {
-			return change, a.afterChange(ctx, workflow, change, gone)
+			return change, a.afterChange(ctx, workflow, gone)
 		}
 	}
 	return nil, fault.New(fault.InternalError, "workflow %s is being changed by others, try again", workflow)
@@ -238,7 +252,15 @@ func (a *App) commitChange(ctx context.Context, workflow string, c *Ctl, change 
 	control := change.Control
 	next.Control = &control
 	next.Lines++
-	w := a.next(c.item, store.CtlKey(workflow), next.encode(), 0)
+	if change.Event != nil && a.wants(change.Event.EventType()) {
+		event, err := events.EncodePublished(change.Event, a.set.Cluster, 0)
+		if err != nil {
+			return err
+		}
+		next.Unsent = append(slices.Clip(next.Unsent), event)
+	}
+	// What follows from the change is found by the sweep, should nobody do it.
+	w := a.next(c.item, store.CtlKey(workflow), next.encode(), moveDue(c.item.Due, a.now()+publishDue, a.now()))
 	c.token = w.Item.Tokens[0]
 	writes := []table.Write{w, {Item: table.Item{Key: store.TimelineKey(workflow, control.InternalID, next.Lines), Rev: 1, Data: change.Timeline.AppendJSON(nil)}}}
 	if change.Version != nil {
@@ -260,25 +282,38 @@ func (a *App) committed(ctx context.Context, workflow string, c *Ctl) (bool, err
 	return item.HasToken(c.token), err
 }
 
-// afterChange does what follows from a change: the lane may begin runs that the new strategy allows, and the event is
-// published.
-func (a *App) afterChange(ctx context.Context, workflow string, change *definition.Change, gone []*signal.Subscription) error {
+// afterChange ends the subscriptions that a change has left behind and has the rest done that follows from it.
+func (a *App) afterChange(ctx context.Context, workflow string, gone []*signal.Subscription) error {
 	for _, s := range gone {
 		if err := a.unsubscribe(ctx, s.WorkflowID, s.TriggerUUID, s.Names); err != nil {
 			// Its next instance finds that the active version does not have it.
 			a.log.WarnContext(ctx, "a subscription is left to its next signal", "workflow", workflow, "trigger", s.TriggerUUID, "error", err)
 		}
 	}
-	if change.Event != nil {
-		if err := a.publish(ctx, change.Event, max(a.now(), change.Control.Properties.CreateTime+1)); err != nil {
-			a.log.ErrorContext(ctx, "definition event is not published", "workflow", workflow, "error", err)
-		}
+	return a.settleSoon(ctx, []task{{kind: taskChange, workflow: workflow}})
+}
+
+// followChange does what follows from changes of a workflow: their events are published, and its lane may begin runs that
+// the new strategy allows. The mark goes last, on the revision that was read: a crash before repeats all of it.
+func (a *App) followChange(ctx context.Context, workflow string) ([]task, error) {
+	c, err := a.loadCtl(ctx, workflow)
+	if err != nil || c.item.Due == 0 {
+		return nil, err
 	}
-	l, err := a.get(ctx, store.LaneKey(workflow))
-	if err != nil || !l.Exists() {
-		return err
+	if err := a.publishUnsent(ctx, c); err != nil {
+		return nil, fmt.Errorf("events of workflow %s: %w", workflow, err)
 	}
-	return a.settleSoon(ctx, []task{{kind: taskLane, workflow: workflow}})
+	tasks, err := a.lookAtLane(ctx, workflow)
+	if err != nil {
+		return nil, err
+	}
+	c.Unsent = nil
+	err = a.put(ctx, c.item, store.CtlKey(workflow), c.encode(), 0)
+	if table.CodeOf(err) == table.CodeConflict {
+		// Another change, which has the mark too: whoever made it does this.
+		return tasks, nil
+	}
+	return tasks, err
 }
 
 // NextInternalID takes a number for a workflow id that is created. Numbers of creations that fail are left out.

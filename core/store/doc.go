@@ -56,6 +56,9 @@ func num(n int64) string {
 
 func CtlKey(workflow string) table.Key { return table.Key{PK: "ctl#" + workflow, SK: "ctl"} }
 
+// ParseCtlKey reads the workflow out of a control item's key.
+func ParseCtlKey(k table.Key) (string, bool) { return strings.CutPrefix(k.PK, "ctl#") }
+
 // VersionPK is the partition of a workflow's versions.
 func VersionPK(workflow string, internalID int64) string {
 	return "ver#" + workflow + "#" + strconv.FormatInt(internalID, 10)

@@ -5,11 +5,13 @@ package env
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/downbeat/downbeat/core/queue"
+	"github.com/downbeat/downbeat/events"
 )
 
 // The variables.
@@ -20,8 +22,12 @@ const (
 	Bucket = "DOWNBEAT_BUCKET"
 	// Bus is the name of the EventBridge bus that receives status events. Empty: events are not published there.
 	Bus = "DOWNBEAT_BUS"
-	// Topic is the ARN of the SNS topic that receives status events one by one, in Maestro's format. Empty: none.
+	// Topic is the ARN of the SNS topic that receives status events. Empty: none.
 	Topic = "DOWNBEAT_TOPIC"
+	// TopicFormat is TopicMaestro or TopicBundle. Default TopicMaestro.
+	TopicFormat = "DOWNBEAT_TOPIC_FORMAT"
+	// EventTypes are the types of events that are published, joined by commas (events.PublishedTypes). Default all.
+	EventTypes = "DOWNBEAT_EVENT_TYPES"
 	// User says who the caller of the REST API is; see UserHeader, UserIAM and UserJWTPrefix. Default UserIAM.
 	User = "DOWNBEAT_USER"
 	// Cluster is cluster_name in published events. Default "test", as Maestro's.
@@ -62,6 +68,12 @@ const (
 	UserJWTPrefix = "jwt:"   // followed by the name of the claim of the verified token
 )
 
+// Values of TopicFormat.
+const (
+	TopicMaestro = "maestro" // each event is a message of its own, as Maestro sends it
+	TopicBundle  = "bundle"  // a message of up to 64 KB holds as many events as fit (events.Bundle)
+)
+
 // QueueURL is the variable that holds the URL of a queue: DOWNBEAT_QUEUE_ADVANCE and so on. A function has the
 // variables of those queues that it may send to.
 func QueueURL(name queue.Name) string { return queuePrefix + strings.ToUpper(string(name)) }
@@ -77,6 +89,8 @@ type Settings struct {
 	HTTPAllow                 []string
 	LogLevel                  string
 	Metrics                   bool
+	TopicBundle               bool
+	EventTypes                []string
 }
 
 // Read reads the variables through get, which is os.Getenv outside tests. The error names every variable that is
@@ -103,6 +117,21 @@ func Read(get func(string) string) (Settings, error) {
 	}
 	if hosts := get(HTTPAllow); hosts != "" {
 		s.HTTPAllow = strings.Split(hosts, ",")
+	}
+	if types := get(EventTypes); types != "" {
+		s.EventTypes = strings.Split(types, ",")
+		for _, t := range s.EventTypes {
+			if !slices.Contains(events.PublishedTypes(), t) {
+				errs = append(errs, fmt.Errorf("%s: %q is none of %s", EventTypes, t, strings.Join(events.PublishedTypes(), ", ")))
+			}
+		}
+	}
+	switch v := or(TopicFormat, TopicMaestro); v {
+	case TopicMaestro:
+	case TopicBundle:
+		s.TopicBundle = true
+	default:
+		errs = append(errs, fmt.Errorf("%s: %q is none of %s, %s", TopicFormat, v, TopicMaestro, TopicBundle))
 	}
 	for _, name := range queue.Names() {
 		if url := get(QueueURL(name)); url != "" {

@@ -10,7 +10,8 @@ import (
 
 func TestRead(t *testing.T) {
 	full := map[string]string{
-		Table: "t", Bucket: "b", Bus: "bus", User: "jwt:email", ClaimTimeout: "30", Metrics: "off", LogLevel: "WARN", HTTPAllow: "a.example,b.example",
+		Table: "t", Bucket: "b", Bus: "bus", User: "jwt:email", ClaimTimeout: "30", Metrics: "off", LogLevel: "WARN",
+		TopicFormat: "bundle", EventTypes: "WORKFLOW_INSTANCE_STATUS_CHANGE_EVENT,WORKFLOW_DEFINITION_CHANGE_EVENT", HTTPAllow: "a.example,b.example",
 		QueueURL(queue.Advance): "https://q/advance",
 	}
 	s, err := Read(func(n string) string { return full[n] })
@@ -22,6 +23,9 @@ func TestRead(t *testing.T) {
 	}
 	if len(s.HTTPAllow) != 2 || s.HTTPAllow[1] != "b.example" {
 		t.Errorf("hosts %q", s.HTTPAllow)
+	}
+	if !s.TopicBundle || len(s.EventTypes) != 2 {
+		t.Errorf("events: %+v", s)
 	}
 	if s.Cluster != "test" || s.Environment != "test" {
 		t.Errorf("defaults: %+v", s)
@@ -37,6 +41,8 @@ func TestReadRefuses(t *testing.T) {
 		"user unknown":     {map[string]string{Table: "t", Bucket: "b", User: "me"}, []string{User}},
 		"jwt without name": {map[string]string{Table: "t", Bucket: "b", User: "jwt:"}, []string{User}},
 		"claim time-out":   {map[string]string{Table: "t", Bucket: "b", ClaimTimeout: "0"}, []string{ClaimTimeout}},
+		"topic format":     {map[string]string{Table: "t", Bucket: "b", TopicFormat: "xml"}, []string{TopicFormat}},
+		"event type":       {map[string]string{Table: "t", Bucket: "b", EventTypes: "STEP"}, []string{EventTypes}},
 		"several at once":  {map[string]string{Table: "t", Metrics: "x", LogLevel: "loud"}, []string{Bucket, Metrics, LogLevel}},
 	} {
 		t.Run(name, func(t *testing.T) {
