@@ -192,8 +192,8 @@ type moved struct {
 	answers []engine.Answer
 	ended   bool
 	tasks   []task
-	// wasDue is when the run that was read was due, to the millisecond; 0 for a new one.
-	wasDue int64
+	// wasTimer is the timer of the run that was read, to the millisecond; 0 for a new one.
+	wasTimer int64
 }
 
 // move is what is asked of a run: inputs to fold in one decision, or a word of its lane. create only makes the head of
@@ -263,7 +263,7 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 	if mv.away != nil || mv.create || mv.supersede {
 		st := v.state()
 		if !first {
-			m.wasDue = engine.Due(st)
+			m.wasTimer = engine.Timer(st)
 		}
 		changed := first
 		if mv.supersede && engine.Supersede(st) {
@@ -300,7 +300,7 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 		}
 		st = v.state()
 		if !first {
-			m.wasDue = engine.Due(st)
+			m.wasTimer = engine.Timer(st)
 		}
 		d, err = a.cfg.Decide(st, mv.with(mv.inputs), env)
 		var need *engine.NeedError
@@ -416,7 +416,7 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 		headDue = prevDue // nothing but a bus that is away keeps it due: the sweep asks the less often the older it gets (P23)
 	}
 	if len(changed) == 0 && !runChanged && headDue == prevDue && v.head != nil {
-		a.follow(v, st, m, nil, released, polls, due, env)
+		a.follow(v, st, m, nil, released, polls, env)
 		return nil
 	}
 
@@ -467,7 +467,7 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 		a.cfg.OnRun(newsOf(v.id, st))
 	}
 	m.view = &runView{id: v.id, item: write.Item, head: &head, body: v.body, pages: pages}
-	a.follow(v, st, m, changed, released, polls, due, env)
+	a.follow(v, st, m, changed, released, polls, env)
 	if more {
 		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id})
 	}
@@ -530,7 +530,7 @@ func (a *App) foldPages(ctx context.Context, v *runView, head *store.RunHead, pa
 }
 
 // follow lists what the committed state asks for: launches, stops, polls, releases, the lane's news, a timer (P7).
-func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.Attempt, released []string, polls []*engine.Attempt, due int64, env *runEnv) {
+func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.Attempt, released []string, polls []*engine.Attempt, env *runEnv) {
 	isNew := make(map[*engine.Attempt]bool, len(changed))
 	for _, at := range changed {
 		isNew[at] = true
@@ -604,8 +604,8 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 	}
 	// A timer that the next sweep would come too late for is sent with a delay by whoever set it (P23), and by nobody
 	// else: were it sent by all who look, each timer would make the next, and their number would only grow.
-	if due > 0 && !st.Run.Status.Terminal() && due < env.Now()+sweepHorizon && (due != m.wasDue || v.lastMoved() < a.cfg.Since) {
-		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id, delay: max(0, due-env.Now()), timer: true})
+	if timer := engine.Timer(st); timer > 0 && !st.Run.Status.Terminal() && timer < env.Now()+sweepHorizon && (timer != m.wasTimer || v.lastMoved() < a.cfg.Since) {
+		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id, delay: max(0, timer-env.Now()), timer: true})
 	}
 }
 

@@ -6,7 +6,13 @@ import "github.com/downbeat/downbeat/core/definition"
 
 // Due is when a run must be looked at next, epoch milliseconds; 0 when it is at rest: queued, or ended. It may lie in the
 // past: at once. The shell rounds it.
-func Due(st *State) int64 {
+func Due(st *State) int64 { return due(st, true) }
+
+// Timer is when a run must be looked at to the second: as Due, but for the looks that only find what was lost, and may be
+// late: polls that no runtime asked for, and asking again for permits and signals.
+func Timer(st *State) int64 { return due(st, false) }
+
+func due(st *State, recovery bool) int64 {
 	run := &st.Run
 	if !run.Executed || run.Status.Terminal() {
 		return 0
@@ -16,7 +22,7 @@ func Due(st *State) int64 {
 		due = 1<<63 - 1 // nothing is left to time out
 	}
 	at := func(t int64) { due = min(due, t) }
-	if run.CheckAt != 0 {
+	if recovery && run.CheckAt != 0 {
 		at(run.CheckAt)
 	}
 	held := run.Status == InstancePaused
@@ -43,7 +49,9 @@ func Due(st *State) int64 {
 				at(run.LastTime)
 				break
 			}
-			at(a.PollAt)
+			if recovery || !a.pollsByDefault() {
+				at(a.PollAt)
+			}
 			if a.Outside && a.Ending == nil {
 				at(attemptDeadline(a))
 			}
@@ -54,6 +62,11 @@ func Due(st *State) int64 {
 		}
 	}
 	return max(due, 1)
+}
+
+// pollsByDefault tells that no runtime said when the attempt is to be asked next.
+func (a *Attempt) pollsByDefault() bool {
+	return a.Outside && (a.Polls > 0 || a.PollAt == a.Times.Modify+pollDelay(0))
 }
 
 // runDeadline is when a run times out.
