@@ -134,13 +134,57 @@ type Completion struct {
 	Step     string          `json:"step"`
 	Attempt  int64           `json:"a"`
 	Result   json.RawMessage `json:"result"`
+	// More are further attempts of the same run: results that lie at one place travel, and are folded, together.
+	More []Outcome `json:"more,omitempty"`
 }
 
-// Encode writes the message with the current format number. It fails when Result is not JSON.
+// Outcome is the part of a Completion that is about one attempt.
+type Outcome struct {
+	UUID    string          `json:"uuid"`
+	Step    string          `json:"step"`
+	Attempt int64           `json:"a"`
+	Result  json.RawMessage `json:"result"`
+}
+
+// Outcomes are all attempts of the message.
+func (c Completion) Outcomes() []Outcome {
+	return append([]Outcome{{c.UUID, c.Step, c.Attempt, c.Result}}, c.More...)
+}
+
+// Completions packs outcomes of one run into as few messages of at most limit bytes as their order allows.
+func Completions(workflow string, instance, run int64, list []Outcome, limit int) ([][]byte, error) {
+	const frame = 256 // the members of a message and of an outcome beside names and results
+	var out [][]byte
+	for from := 0; from < len(list); {
+		size := frame + len(workflow)
+		to := from
+		for ; to < len(list); to++ {
+			o := list[to]
+			if size += frame/2 + len(o.UUID) + len(o.Step) + len(o.Result); size > limit && to > from {
+				break
+			}
+		}
+		first := list[from]
+		data, err := Completion{
+			Workflow: workflow, Instance: instance, Run: run, UUID: first.UUID, Step: first.Step, Attempt: first.Attempt, Result: first.Result,
+			More: list[from+1 : to],
+		}.Encode()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, data)
+		from = to
+	}
+	return out, nil
+}
+
+// Encode writes the message with the current format number. It fails when a result is not JSON.
 func (c Completion) Encode() ([]byte, error) {
 	c.V = Format
-	if !json.Valid(c.Result) {
-		return nil, fmt.Errorf("result of attempt %s: not JSON", c.UUID)
+	for _, o := range c.Outcomes() {
+		if !json.Valid(o.Result) {
+			return nil, fmt.Errorf("result of attempt %s: not JSON", o.UUID)
+		}
 	}
 	return encode(c), nil
 }
@@ -159,6 +203,11 @@ func ParseCompletion(data []byte) (Completion, error) {
 		return Completion{}, missing(name, "wf, i and r")
 	case len(c.Result) == 0:
 		return Completion{}, missing(name, "result")
+	}
+	for _, o := range c.More {
+		if o.UUID == "" || len(o.Result) == 0 {
+			return Completion{}, missing(name, "uuid and result of each of more")
+		}
 	}
 	return c, nil
 }

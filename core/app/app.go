@@ -134,6 +134,9 @@ type Config struct {
 	Defer func(work func(ctx context.Context))
 	// Decide decides about runs. Default engine.Decide; tests set one that dies.
 	Decide Decider
+	// Parallel, if set, calls do for 0 to n-1 at once and returns when all have returned. Nil: one after the other. A
+	// batch of calls to the outside takes as long as the longest with it, and as all together without.
+	Parallel func(n int, do func(i int))
 	// Since, in epoch milliseconds, is when this process began, where it is the only one that works on the table and has
 	// queues of its own: messages that were sent and claims that were made before died with those who held them. 0, as on
 	// AWS, where queues outlive invocations: they live for ClaimTimeout.

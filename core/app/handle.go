@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sort"
+	"time"
 
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/pack"
@@ -34,10 +35,13 @@ func (f Fate) String() string {
 }
 
 // HandleBatch handles deliveries of a queue and returns the receipts of those that must come again. Completions are
-// grouped by run and folded together (P18).
+// grouped by run and folded together (P18), and so is what comes of starting, polling and stopping attempts of one run.
 func (a *App) HandleBatch(ctx context.Context, name queue.Name, batch []queue.Delivery) (again []string) {
-	if name == queue.Complete {
+	switch {
+	case name == queue.Complete:
 		return a.foldCompletions(ctx, batch)
+	case name == queue.Execute && len(batch) > 1:
+		return a.executeBatch(ctx, batch)
 	}
 	for _, d := range batch {
 		if fate := a.Handle(ctx, name, d); fate == Retry || fate == Later {
@@ -102,7 +106,7 @@ func (a *App) handle(ctx context.Context, name queue.Name, d queue.Delivery) err
 		if err != nil {
 			return err
 		}
-		return a.execute(ctx, w)
+		return a.execute(ctx, store.RunID{Workflow: w.Workflow, Instance: w.Instance, Run: w.Run}, []events.Work{w})[0]
 	case queue.Trigger:
 		s, err := events.ParseStart(d.Body)
 		if err != nil {
@@ -135,15 +139,18 @@ func pokeTask(p events.Poke) task {
 func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (again []string) {
 	type group struct {
 		id       store.RunID
+		outcomes []events.Outcome
 		inputs   []engine.Input
 		receipts []queue.Delivery
 	}
 	groups := map[store.RunID]*group{}
 	for _, d := range batch {
 		c, err := events.ParseCompletion(d.Body)
-		var result step.Result
+		var in []engine.Input
+		var outcomes []events.Outcome
 		if err == nil {
-			err = json.Unmarshal(c.Result, &result)
+			outcomes = c.Outcomes()
+			in, err = resultInputs(outcomes)
 		}
 		if err != nil {
 			if fate := a.fateOf(ctx, queue.Complete, d, err); fate == Retry || fate == Later {
@@ -157,7 +164,8 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 			g = &group{id: id}
 			groups[id] = g
 		}
-		g.inputs = append(g.inputs, engine.Result{StepUUID: c.UUID, Result: result})
+		g.inputs = append(g.inputs, in...)
+		g.outcomes = append(g.outcomes, outcomes...)
 		g.receipts = append(g.receipts, d)
 	}
 	order := make([]*group, 0, len(groups))
@@ -177,7 +185,12 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 				receives = max(receives, d.Receives)
 			}
 			ctx := withReceives(ctx, receives)
-			m, err := a.moveRun(ctx, g.id, "", inputs(g.inputs...), maxTries)
+			m, err := a.moveRun(ctx, g.id, "", inputs(g.inputs...), triesTogether)
+			if lost(err) {
+				// Others fold into the same run. What they have and what lies here is decided the sooner the fewer decide it:
+				// it goes back in one message, and is received together with the others'.
+				return a.complete(ctx, g.id, g.outcomes, a.jitter())
+			}
 			if err != nil {
 				return err
 			}
@@ -192,34 +205,179 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 	return again
 }
 
-// foldAlone is up to how many attempts of a run may be outside at once for `execute` to fold its result itself. With
+// triesTogether is how often completions are tried to be folded before they go back to meet others. Every try that loses
+// costs its page and its head.
+const triesTogether = 2
+
+func resultInputs(outcomes []events.Outcome) ([]engine.Input, error) {
+	in := make([]engine.Input, len(outcomes))
+	for i, o := range outcomes {
+		var result step.Result
+		if err := json.Unmarshal(o.Result, &result); err != nil {
+			return nil, err
+		}
+		in[i] = engine.Result{StepUUID: o.UUID, Result: result}
+	}
+	return in, nil
+}
+
+// foldAlone is up to how many attempts of a run may be outside at once for `execute` to fold its results itself. With
 // more, results go through the completion queue, where they meet and share commits (P18).
 const foldAlone = 4
 
-// maxCompletion is up to how many bytes a result fits into a message of the completion queue.
+// maxCompletion is up to how many bytes results fit into a message of the completion queue.
 const maxCompletion = queue.MaxBody - 4096
 
-// execute deals with the outside part of an attempt: it claims, calls the runtime and hands the result to the run.
-func (a *App) execute(ctx context.Context, w events.Work) error {
-	id := store.RunID{Workflow: w.Workflow, Instance: w.Instance, Run: w.Run}
+// executeBatch does the work of a batch, that for one run with one look at the run and one fold of the results.
+func (a *App) executeBatch(ctx context.Context, batch []queue.Delivery) (again []string) {
+	type group struct {
+		id    store.RunID
+		works []events.Work
+		from  []queue.Delivery
+	}
+	var groups []*group
+	byRun := map[store.RunID]*group{}
+	keep := func(d queue.Delivery, err error) {
+		if fate := a.fateOf(ctx, queue.Execute, d, err); fate == Retry || fate == Later {
+			again = append(again, d.Receipt)
+		}
+	}
+	for _, d := range batch {
+		w, err := events.ParseWork(d.Body)
+		if err != nil {
+			keep(d, err)
+			continue
+		}
+		id := store.RunID{Workflow: w.Workflow, Instance: w.Instance, Run: w.Run}
+		g := byRun[id]
+		if g == nil {
+			g = &group{id: id}
+			byRun[id] = g
+			groups = append(groups, g)
+		}
+		g.works, g.from = append(g.works, w), append(g.from, d)
+	}
+	errs := make([][]error, len(groups))
+	a.parallel(len(groups), func(i int) {
+		g := groups[i]
+		receives := 0
+		for _, d := range g.from {
+			receives = max(receives, d.Receives)
+		}
+		errs[i] = a.execute(withReceives(ctx, receives), g.id, g.works)
+	})
+	for i, g := range groups {
+		for k, d := range g.from {
+			keep(d, errs[i][k])
+		}
+	}
+	return again
+}
+
+// parallel does n things, at once where the process has somebody to do so.
+func (a *App) parallel(n int, do func(i int)) {
+	if a.cfg.Parallel == nil || n == 1 {
+		for i := range n {
+			do(i)
+		}
+		return
+	}
+	a.cfg.Parallel(n, do)
+}
+
+// execute deals with the outside part of attempts of one run: it claims, calls the runtimes and hands the results to the
+// run. It returns what became of each work.
+func (a *App) execute(ctx context.Context, id store.RunID, works []events.Work) []error {
+	errs := make([]error, len(works))
+	all := func(err error) []error {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
 	v, err := a.loadRun(ctx, id, "")
+	if err != nil {
+		return all(err)
+	}
+	st := v.state()
+	together := liveOutside(st) > foldAlone
+	outcomes := make([]*events.Outcome, len(works))
+	a.parallel(len(works), func(i int) {
+		defer func() {
+			if p := recover(); p != nil {
+				errs[i] = fmt.Errorf("runtime of step %s died: %v\n%s", works[i].Step, p, debug.Stack())
+			}
+		}()
+		var lasts bool
+		outcomes[i], lasts, errs[i] = a.outside(ctx, v, st, works[i])
+		if lasts && len(works) > 1 && outcomes[i] != nil {
+			// Its call may have taken long, and others' may take longer: it waits for none.
+			errs[i] = a.foldOutcomes(ctx, v, []events.Outcome{*outcomes[i]}, together)
+			outcomes[i] = nil
+		}
+	})
+	var list []events.Outcome
+	for _, o := range outcomes {
+		if o != nil {
+			list = append(list, *o)
+		}
+	}
+	if len(list) > 0 {
+		err := a.foldOutcomes(ctx, v, list, together)
+		for i, o := range outcomes {
+			if o != nil {
+				errs[i] = err
+			}
+		}
+	}
+	return errs
+}
+
+// foldOutcomes hands results to their run: at once, or, together, through the queue where they meet others.
+func (a *App) foldOutcomes(ctx context.Context, v *runView, list []events.Outcome, together bool) error {
+	size := 0
+	for _, o := range list {
+		size = max(size, len(o.Result))
+	}
+	fits := size < maxCompletion
+	if together && fits {
+		return a.complete(ctx, v.id, list, 0)
+	}
+	in, err := resultInputs(list)
 	if err != nil {
 		return err
 	}
-	st := v.state()
+	mv := inputs(in...)
+	mv.have = v
+	m, err := a.moveRun(ctx, v.id, "", mv, maxTries)
+	if err != nil {
+		if lost(err) && fits {
+			// The result is a fact that only this invocation knows: it must not wait for the next poll.
+			return a.complete(ctx, v.id, list, a.jitter())
+		}
+		return err
+	}
+	return a.settle(ctx, m.tasks, a.set.InlineBudget)
+}
+
+// outside makes the call of one work. There is no outcome when nothing is to be done. lasts tells that such calls take
+// as long as the work itself.
+func (a *App) outside(ctx context.Context, v *runView, st *engine.State, w events.Work) (o *events.Outcome, lasts bool, err error) {
 	ordinal, ok := v.body.DAG.Ordinal(w.Step)
 	if !ok {
-		return nil
+		return nil, false, nil
 	}
 	at := st.Steps[ordinal].Latest
 	if at == nil || at.UUID != w.UUID || at.Status.Terminal() || !at.Outside {
 		// The head decides (P22): the attempt has ended, or was never launched.
-		return nil
+		return nil, false, nil
 	}
 	runtime, ok := a.cfg.Runtimes[engine.StepType(v.body, w.Step)]
 	if !ok {
-		return fmt.Errorf("step %s of run %s: no runtime for its type", w.Step, id)
+		return nil, false, fmt.Errorf("step %s of run %s: no runtime for its type", w.Step, v.id)
 	}
+	lasting, ok := runtime.(step.Lasting)
+	lasts = ok && lasting.Lasts()
 	call := engine.CallOf(v.body, at, a.now())
 	var result step.Result
 	if w.Op == events.WorkStart && at.Ending != nil {
@@ -230,26 +388,26 @@ func (a *App) execute(ctx context.Context, w events.Work) error {
 	switch w.Op {
 	case events.WorkStart:
 		if at.Status != engine.StepStarting {
-			return nil
+			return nil, lasts, nil
 		}
 		claimed, err := a.claim(ctx, w.UUID)
 		if err != nil || !claimed {
-			return err
+			return nil, lasts, err
 		}
 		result, err = step.Launch(ctx, runtime, call)
 		if err != nil {
-			return a.unclaim(ctx, w.UUID, err)
+			return nil, lasts, a.unclaim(ctx, w.UUID, err)
 		}
 	case events.WorkPoll:
 		if at.Ending != nil {
-			return nil
+			return nil, lasts, nil
 		}
 		if result, err = step.Check(ctx, runtime, call); err != nil {
-			return err
+			return nil, lasts, err
 		}
 	case events.WorkStop:
 		if at.Ending == nil {
-			return nil
+			return nil, lasts, nil
 		}
 		if at.Status == engine.StepStarting {
 			// A start that is under way cannot be called back, and what it starts must not be left behind: the attempt
@@ -257,42 +415,34 @@ func (a *App) execute(ctx context.Context, w events.Work) error {
 			// the claim of a call that died gets old, and a later look at the attempt takes it over (P20, P21).
 			claimed, err := a.claim(ctx, w.UUID)
 			if err != nil || !claimed {
-				return err
+				return nil, lasts, err
 			}
 		}
 		if result, err = step.Terminate(ctx, runtime, call); err != nil {
 			if at.Status == engine.StepStarting {
-				return a.unclaim(ctx, w.UUID, err)
+				return nil, lasts, a.unclaim(ctx, w.UUID, err)
 			}
-			return err
+			return nil, lasts, err
 		}
 	}
 	raw, err := json.Marshal(result)
 	if err != nil {
-		return err
+		return nil, lasts, err
 	}
-	if liveOutside(st) > foldAlone && len(raw) < maxCompletion {
-		return a.complete(ctx, w, raw)
-	}
-	m, err := a.moveRun(ctx, id, "", inputs(engine.Result{StepUUID: w.UUID, Result: result}), maxTries)
-	if err != nil {
-		if lost(err) && len(raw) < maxCompletion {
-			// The result is a fact that only this invocation knows: it must not wait for the next poll.
-			return a.complete(ctx, w, raw)
-		}
-		return err
-	}
-	return a.settle(ctx, m.tasks, a.set.InlineBudget)
+	return &events.Outcome{UUID: w.UUID, Step: w.Step, Attempt: w.Attempt, Result: raw}, lasts, nil
 }
 
-// complete sends a result to the completion queue.
-func (a *App) complete(ctx context.Context, w events.Work, raw []byte) error {
-	c := events.Completion{UUID: w.UUID, Workflow: w.Workflow, Instance: w.Instance, Run: w.Run, Step: w.Step, Attempt: w.Attempt, Result: raw}
-	body, err := c.Encode()
+// complete sends results to the completion queue, after delay milliseconds.
+func (a *App) complete(ctx context.Context, id store.RunID, list []events.Outcome, delay int64) error {
+	bodies, err := events.Completions(id.Workflow, id.Instance, id.Run, list, maxCompletion)
 	if err != nil {
 		return err
 	}
-	return a.send(ctx, []outgoing{{queue.Complete, queue.Message{Body: body, Group: w.Workflow}}})
+	out := make([]outgoing, len(bodies))
+	for i, body := range bodies {
+		out[i] = outgoing{queue.Complete, queue.Message{Body: body, Group: id.Workflow, Delay: time.Duration(delay) * time.Millisecond}}
+	}
+	return a.send(ctx, out)
 }
 
 func liveOutside(st *engine.State) int {

@@ -206,6 +206,8 @@ type move struct {
 	// poison are steps that decisions died at; only, if set, is the one step that goes on (P4).
 	poison []engine.Poison
 	only   *string
+	// have is the run as whoever asks has just read it: the first try begins with it and saves a read. nil: it is read.
+	have *runView
 }
 
 func inputs(in ...engine.Input) move { return move{inputs: in} }
@@ -222,8 +224,12 @@ func (a *App) tryMove(ctx context.Context, id store.RunID, uuid string, mv move,
 				return nil, err
 			}
 		}
-		var v *runView
-		if v, err = a.loadRun(ctx, id, uuid); err == nil {
+		v := mv.have
+		if v == nil {
+			v, err = a.loadRun(ctx, id, uuid)
+		}
+		mv.have = nil
+		if err == nil {
 			var m *moved
 			if env, err = a.newEnv(ctx, v, env); err == nil {
 				err = env.load(ctx, preload)

@@ -65,6 +65,9 @@ type HTTP struct {
 	rules  addressRules
 }
 
+// Lasts implements Lasting: a Poll is the whole exchange.
+func (*HTTP) Lasts() bool { return true }
+
 // stateTimeout bounds the evaluation of state_expr. It is far below Maestro's 120 s, for a function that runs into its
 // own timeout here would repeat the request.
 const stateTimeout = 15 * time.Second

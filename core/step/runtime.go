@@ -31,6 +31,10 @@ type Runtime interface {
 	Stop(ctx context.Context, call Call) (Result, error)
 }
 
+// Lasting is the ability of a Runtime whose calls take as long as the work itself, such as a request whose answer is the
+// result: what comes of one is not kept waiting for the end of others.
+type Lasting interface{ Lasts() bool }
+
 // Registry finds the runtime of a step type by the type's text, such as "Http".
 type Registry map[string]Runtime
 
