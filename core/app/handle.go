@@ -185,11 +185,19 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 				receives = max(receives, d.Receives)
 			}
 			ctx := withReceives(ctx, receives)
-			m, err := a.moveRun(ctx, g.id, "", inputs(g.inputs...), triesTogether)
+			v, err := a.loadRun(ctx, g.id, "")
+			if err != nil {
+				return err
+			}
+			mv := inputs(g.inputs...)
+			mv.have = v
+			m, err := a.moveRun(ctx, g.id, "", mv, triesTogether)
 			if lost(err) {
 				// Others fold into the same run. What they have and what lies here is decided the sooner the fewer decide it:
-				// it goes back in one message, and is received together with the others'.
-				return a.complete(ctx, g.id, g.outcomes, a.jitter())
+				// it goes back in one message, and is received together with the others'. The more of them there may be, the
+				// longer the time over which they come back.
+				spread := a.cfg.IDs.Float() * float64(v.live()) * foldMillis
+				return a.complete(ctx, g.id, g.outcomes, a.jitter()+int64(spread))
 			}
 			if err != nil {
 				return err
@@ -207,7 +215,10 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 
 // triesTogether is how often completions are tried to be folded before they go back to meet others. Every try that loses
 // costs its page and its head.
-const triesTogether = 2
+const triesTogether = 1
+
+// foldMillis is about how long a fold keeps others from theirs: from the read of the head to its write, or half of it.
+const foldMillis = 10
 
 func resultInputs(outcomes []events.Outcome) ([]engine.Input, error) {
 	in := make([]engine.Input, len(outcomes))

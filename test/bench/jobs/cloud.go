@@ -29,9 +29,13 @@ import (
 	"github.com/downbeat/downbeat/localstack/memtable"
 )
 
-// What the event source mappings do, as the stack sets them up by default.
+// What the event source mappings do, as the stack sets them up by default. A mapping begins with five batches at once
+// and adds 300 a minute while messages wait ("Configuring scaling behavior for SQS event source mappings" in the AWS
+// Lambda developer guide).
 const (
 	batchSize      = 10
+	pollers        = 5
+	pollersMore    = 5 // a second
 	maxConcurrency = 50
 	visibility     = 6 * time.Minute
 )
@@ -79,8 +83,10 @@ type cloud struct {
 
 	queues map[queue.Name][]*message
 	busy   map[queue.Name]int
-	open   int // runs that are not terminal
-	failed error
+	// crowded is since when all pollers that a mapping begins with are busy.
+	crowded map[queue.Name]int64
+	open    int // runs that are not terminal
+	failed  error
 
 	units       table.Units
 	byKind      map[string]table.Units // by operation and kind of item
@@ -102,7 +108,7 @@ type instance struct {
 func newCloud(seed uint64) *cloud {
 	return &cloud{
 		rng: rand.New(rand.NewPCG(seed, 7)), table: memtable.New(), blobs: fileblob.Memory(), done: make(chan struct{}),
-		queues: map[queue.Name][]*message{}, busy: map[queue.Name]int{}, byKind: map[string]table.Units{}, byQueue: map[queue.Name]int{}, ended: map[engine.InstanceStatus]int{},
+		queues: map[queue.Name][]*message{}, busy: map[queue.Name]int{}, crowded: map[queue.Name]int64{}, byKind: map[string]table.Units{}, byQueue: map[queue.Name]int{}, ended: map[engine.InstanceStatus]int{},
 	}
 }
 
@@ -145,6 +151,23 @@ func (c *cloud) run() {
 	<-c.done
 }
 
+// parallel is app.Config.Parallel.
+func (c *cloud) parallel(n int, do func(i int)) {
+	done := make(chan struct{})
+	left := n
+	for i := range n {
+		c.spawn(0, func() {
+			do(i)
+			if left--; left == 0 {
+				c.seq++
+				heap.Push(&c.timers, timer{c.now, c.seq, done})
+			}
+		})
+	}
+	c.next()
+	<-done
+}
+
 // Now, Sleep, NewUUID, Token and Float are the ports to time and randomness.
 func (c *cloud) Now() int64 { return 1_700_000_000_000 + c.now/1000 }
 
@@ -166,7 +189,7 @@ func (c *cloud) Float() float64 { return c.rng.Float64() }
 // newInstance makes an instance, which keeps its caches from one invocation to the next.
 func (c *cloud) newInstance() (*instance, error) {
 	a, err := app.New(app.Config{
-		Table: slowTable{c}, Queue: sender{c}, Blob: c.blobs, Clock: c, IDs: c, Metrics: app.NoMetrics{}, Log: slog.New(slog.DiscardHandler),
+		Table: slowTable{c}, Queue: sender{c}, Blob: c.blobs, Parallel: c.parallel, Clock: c, IDs: c, Metrics: app.NoMetrics{}, Log: slog.New(slog.DiscardHandler),
 		Runtimes: step.Registry{step.SimulatedType: service{&step.Simulated{}, c}},
 		OnRun: func(_ store.RunID, s engine.InstanceStatus) {
 			if s.Terminal() {
@@ -248,7 +271,12 @@ func (c *cloud) enqueue(name queue.Name, body []byte, delay time.Duration) {
 
 // poll is what an event source mapping does when there is a message.
 func (c *cloud) poll(name queue.Name) {
-	for c.busy[name] < maxConcurrency {
+	for {
+		if n := c.busy[name]; n < pollers {
+			c.crowded[name] = c.now
+		} else if n >= min(maxConcurrency, pollers+pollersMore*int((c.now-c.crowded[name])/1_000_000)) {
+			return
+		}
 		var batch []*message
 		for _, m := range c.queues[name] {
 			if m.at <= c.now && len(batch) < batchSize {
