@@ -114,7 +114,7 @@ func (a *App) publishRun(ctx context.Context, id store.RunID, redo bool) ([]task
 	}
 	wanted := view.Changes{Steps: a.wants(events.TypeStepStatus), Begin: true, End: true}
 	var changed []*engine.Attempt
-	for _, page := range v.pages[min(h.Published, len(v.pages)):] {
+	for _, page := range v.pages[min(h.Published, len(h.Pages)):len(h.Pages)] {
 		changed = append(changed, page...)
 	}
 	record := h.Run

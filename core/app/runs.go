@@ -21,7 +21,7 @@ type runView struct {
 	item table.Item
 	head *store.RunHead // nil while the head does not exist
 	body *engine.Body
-	// pages are the records by page, in the order of head.Pages.
+	// pages are the records by page, in the order of head.Pages, and those of head.Tail behind them, if there are any.
 	pages [][]*engine.Attempt
 }
 
@@ -181,6 +181,17 @@ func (a *App) loadPages(ctx context.Context, v *runView) ([][]*engine.Attempt, e
 		a.cache.put(keys[j].String(), p, 400*len(p)+2*len(items[j].Data))
 		pages[i] = p
 	}
+	if len(v.head.Tail) > 0 {
+		data, err := a.bodies.Fetch(ctx, v.head.Tail)
+		if err != nil {
+			return nil, err
+		}
+		p, err := store.DecodePage(data, v.body)
+		if err != nil {
+			return nil, a.park(v.item, err)
+		}
+		pages = append(pages, p)
+	}
 	return pages, nil
 }
 
@@ -192,6 +203,8 @@ const (
 	// maxPages is how many pages a head names before they are written anew as one: a page takes up to 15 bytes of the
 	// head, which has a KiB in all (P16).
 	maxPages = 24
+	// headBytes is up to how many bytes a head with its tail is filled: with its key and tokens it takes one write unit.
+	headBytes = 880
 )
 
 // moved is what came of moving a run.
@@ -374,6 +387,26 @@ func begins(mv move) bool {
 	return false
 }
 
+// tailOf gives the records as the tail of the head, nil when they do not fit or must be in a page: those that are to be
+// published are, since the head's cursor counts pages.
+func (a *App) tailOf(head *store.RunHead, records []*engine.Attempt, v *runView, steps bool) ([]byte, error) {
+	if steps || len(records) > 16 {
+		return nil, nil
+	}
+	bare, err := head.Encode()
+	if err != nil {
+		return nil, err
+	}
+	tail, err := store.EncodePage(records, v.body)
+	if err != nil {
+		return nil, err
+	}
+	if tail = a.bodies.Pack(tail); len(bare)+len(tail) > headBytes {
+		return nil, nil
+	}
+	return tail, nil
+}
+
 // changes collects changed attempts over slices, each once, in the order of their first change.
 type changes struct {
 	list []*engine.Attempt
@@ -443,13 +476,25 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 		head.Pages = append([]store.PageRef(nil), head.Pages...)
 		pages = append([][]*engine.Attempt(nil), pages...)
 		records := changed
+		if len(head.Tail) > 0 {
+			records = mergeRecords(pages[len(head.Pages)], records)
+			head.Tail, pages = nil, pages[:len(head.Pages)]
+		}
 		var err error
 		if pages, writes, err = a.foldPages(ctx, v, &head, pages); err != nil {
 			return err
 		}
+		tail, err := a.tailOf(&head, records, v, steps)
+		if err != nil {
+			return fmt.Errorf("run %s: %w", v.id, err)
+		}
+		if tail != nil {
+			head.Tail, pages = tail, append(pages, freeze(records))
+			records = nil
+		}
 		// A page that waits to be published stays as it is: its records say what changed in one commit.
-		if n := len(head.Pages); n > 0 && (!steps || head.Published == n) {
-			if tail := head.Pages[n-1]; tail.Bytes < rewriteBytes && tail.Records+len(records) <= pageRecords {
+		if n := len(head.Pages); n > 0 && len(records) > 0 && (!steps || head.Published == n) {
+			if last := head.Pages[n-1]; last.Bytes < rewriteBytes && last.Records+len(records) <= pageRecords {
 				records = mergeRecords(pages[n-1], records)
 				head.Pages, pages = head.Pages[:n-1], pages[:n-1]
 				head.Published = min(head.Published, n-1)
@@ -460,8 +505,10 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 			return err
 		}
 		head.Pages, pages, writes = append(head.Pages, refs...), append(pages, frozen...), append(writes, more...)
-		if err := a.putPages(ctx, writes); err != nil {
-			return err
+		if len(writes) > 0 {
+			if err := a.putPages(ctx, writes); err != nil {
+				return err
+			}
 		}
 	}
 	if !steps {

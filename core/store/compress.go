@@ -101,6 +101,15 @@ func (b *Bodies) Keep(ctx context.Context, owner string, data []byte) ([]byte, e
 	return append([]byte{formBlob}, key...), nil
 }
 
+// Pack gives a short body in the form in which it is stored inside of an item: compressed where that helps, never in the
+// Blob store. Fetch gives it back.
+func (b *Bodies) Pack(data []byte) []byte {
+	if len(data) < plainBelow {
+		return append([]byte{formPlain}, data...)
+	}
+	return b.enc.EncodeAll(data, append(make([]byte, 0, len(data)/2+64), formZstd))
+}
+
 // Fetch gives back what Keep was given.
 func (b *Bodies) Fetch(ctx context.Context, stored []byte) ([]byte, error) {
 	if len(stored) == 0 {

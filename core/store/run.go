@@ -18,6 +18,9 @@ type RunHead struct {
 	Run  engine.RunRecord
 	// Pages in the order in which they were written; of two records of one attempt the later page's counts.
 	Pages []PageRef
+	// Tail is a page that lies in the head itself, as EncodePage and Bodies.Pack give it: the newest records, while they are few. One
+	// write then moves the run, in place of two, and one read shows it. It counts after all of Pages.
+	Tail []byte
 	// Live counts the attempts that are not at rest: 0 lets a reader and the sweep skip the pages.
 	Live int
 	// Published is how many of Pages have been published as status events, Changes are the changes of the run's own status
@@ -34,8 +37,8 @@ type PageRef struct {
 	Bytes   int
 }
 
-// runFormat is the newest stored format of a run's head. Format 1 told in place of Changes up to which status they had
-// been published.
+// runFormat is the newest stored format of a run's head. Format 1 has no Tail, and told in place of Changes up to which
+// status they had been published.
 const runFormat = 2
 
 // Encode gives the stored form.
@@ -76,6 +79,7 @@ func (h *RunHead) Encode() ([]byte, error) {
 		w.Uint(uint64(c.To))
 		w.Int(c.Time)
 	}
+	w.Bytes(h.Tail)
 	return w.Buf, nil
 }
 
@@ -112,6 +116,9 @@ func DecodeRunHead(data []byte) (*RunHead, error) {
 	} else {
 		for n := r.Count(); n > 0; n-- {
 			h.Changes = append(h.Changes, engine.InstanceChange{From: engine.InstanceStatus(r.Uint()), To: engine.InstanceStatus(r.Uint()), Time: r.Int()})
+		}
+		if tail := r.Bytes(); len(tail) > 0 {
+			h.Tail = tail
 		}
 	}
 	if r.Err() != nil {

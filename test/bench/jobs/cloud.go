@@ -93,7 +93,7 @@ type cloud struct {
 	byQueue     map[queue.Name]int     // messages
 	lost        int                    // conditional writes that found another revision
 	requests    int                    // of the queues: sends, receives that bring something, deletes
-	invocations int
+	invocations int                    // but for the calls of the API
 	dead        int
 	ended       map[engine.InstanceStatus]int
 	lastEnd     int64
@@ -225,6 +225,7 @@ func (c *cloud) invoke(f func(in *instance)) {
 
 // post makes a call of the API.
 func (c *cloud) post(path, body string) {
+	defer func() { c.invocations-- }() // the caller's own
 	c.invoke(func(in *instance) {
 		r := httptest.NewRequest(http.MethodPost, "/api/v3/"+path, strings.NewReader(body))
 		r.Header.Set("user", "bench")

@@ -49,7 +49,11 @@ type Row struct {
 	Over []string `json:"over_budget,omitempty"`
 }
 
-const job = `"type":"Simulated","params":{"job_duration":{"type":"LONG","value":100}}`
+const (
+	job = `"type":"Simulated","params":{"job_duration":{"type":"LONG","value":100}}`
+	// long is a job of which all that are started within a second end within one.
+	long = `"type":"Simulated","params":{"job_duration":{"type":"LONG","value":2000}}`
+)
 
 func chain(n int) string {
 	var out []string
@@ -63,7 +67,7 @@ func chain(n int) string {
 	return strings.Join(out, ",")
 }
 
-func wide(n int) string {
+func wide(n int, job string) string {
 	var out []string
 	for i := range n {
 		out = append(out, fmt.Sprintf(`{"step":{"id":"s%d",%s}}`, i, job))
@@ -76,11 +80,11 @@ func Workloads() []Workload {
 	const lone = `"run_strategy":{"rule":"PARALLEL","workflow_concurrency":1000}`
 	const many = lone + `,"step_concurrency":1000`
 	return []Workload{
-		{Name: "chain of 20 jobs, 5 runs", Runs: 5, Workflow: `"steps":[` + chain(20) + `]`, Extra: lone, Steps: 20,
+		{Name: "chain of 20 jobs", Runs: 1, Workflow: `"steps":[` + chain(20) + `]`, Extra: lone, Steps: 20,
 			WriteUnits: 6, Requests: 6, Invocations: 2, Dollars: 7},
-		{Name: "300 jobs at once", Runs: 1, Workflow: `"steps":[` + wide(300) + `]`, Extra: many, Steps: 300,
+		{Name: "300 jobs at once", Runs: 1, Workflow: `"steps":[` + wide(300, long) + `]`, Extra: many, Steps: 300,
 			WriteUnits: 4, Requests: 3, Invocations: 1, Dollars: 4.5},
-		{Name: "300 jobs, 20 permits", Runs: 1, Workflow: `"steps":[` + wide(300) + `]`, Extra: lone, Steps: 300},
+		{Name: "300 jobs, 20 permits", Runs: 1, Workflow: `"steps":[` + wide(300, job) + `]`, Extra: lone, Steps: 300},
 		{Name: "50 runs of 1 job, a tag with 10 permits", Runs: 50, Steps: 1, Extra: many, Tag: `{"tag":"scarce","max_allowed":10}`,
 			Workflow: `"steps":[{"step":{"id":"only",` + job + `,"tags":["scarce"]}}]`},
 	}
