@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/downbeat/downbeat/core/definition"
@@ -143,6 +144,19 @@ func (e *runEnv) Blocked(stepID string, tags []engine.PermitTag) (bool, error) {
 		return false, nil
 	}
 	return permit.Blocked(e.permits, list), nil
+}
+
+// Inherit implements engine.InheritEnv.
+func (e *runEnv) Inherit(from string, have, want []engine.PermitTag) (bool, error) {
+	names := permit.HeadsOf(want)
+	if len(names) != 1 || !slices.Equal(names, permit.HeadsOf(have)) {
+		return false, nil
+	}
+	h, ok := e.permits[names[0]]
+	if !ok {
+		return false, &engine.NeedError{Keys: []engine.Key{{Kind: engine.KeyPermitState, Name: names[0]}}}
+	}
+	return h.Inherits(from, have, want), nil
 }
 
 // unsettled are the keys that the decision asked for while it went on without them.

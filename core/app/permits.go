@@ -187,7 +187,7 @@ func (a *App) liveAttempts(ctx context.Context, id store.RunID) (map[string]bool
 	st := v.state()
 	for i := range st.Steps {
 		if at := st.Steps[i].Latest; at != nil && !at.Status.Terminal() {
-			live[at.UUID] = true
+			live[at.Permit()] = true
 		}
 	}
 	return live, nil

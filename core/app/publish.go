@@ -157,7 +157,7 @@ func (a *App) redoEnd(ctx context.Context, v *runView) ([]task, error) {
 		if at.Times.WaitPermit == 0 {
 			continue // it never came to ask for a permit
 		}
-		uuids = append(uuids, at.UUID)
+		uuids = append(uuids, at.Permit())
 		for _, n := range permit.HeadsOf(engine.PermitTagsOf(v.body, at)) {
 			heads[n] = true
 		}

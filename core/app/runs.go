@@ -641,7 +641,7 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 		}
 		for _, at := range changed {
 			// The heads are those of the attempt's own tags too: one left out keeps the permit until its lease is asked for.
-			if !freed[at.UUID] {
+			if !freed[at.Permit()] {
 				continue
 			}
 			for _, n := range permit.HeadsOf(engine.PermitTagsOf(v.body, at)) {

@@ -363,6 +363,17 @@ func (d *decider) permits(i int, a *Attempt) (bool, error) {
 			return true, nil
 		}
 	}
+	if !queues {
+		inherited, err := d.inherit(a, tags)
+		if err != nil {
+			return false, err
+		}
+		if inherited {
+			d.log(a, permitsWaited)
+			d.log(a, permitsAcquired)
+			return true, nil
+		}
+	}
 	grant, err := d.env.Acquire(a.UUID, tags)
 	if err != nil {
 		return false, err
@@ -376,6 +387,34 @@ func (d *decider) permits(i int, a *Attempt) (bool, error) {
 	d.log(a, permitsAcquired)
 	a.HoldsPermit = true
 	return true, nil
+}
+
+// inherit gives an attempt the permit of one that has ended in this decision, where nobody notices: the steps of a chain
+// then hold one permit after the other, which is taken and given back once.
+func (d *decider) inherit(a *Attempt, tags []PermitTag) (bool, error) {
+	env, able := d.env.(InheritEnv)
+	if !able {
+		return false, nil
+	}
+	for k, f := range d.freed {
+		ok, err := env.Inherit(f.uuid, f.tags, tags)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			d.freed = slices.Delete(d.freed, k, k+1)
+			d.out.Released = slices.DeleteFunc(d.out.Released, func(uuid string) bool { return uuid == f.uuid })
+			a.HoldsPermit, a.PermitUUID = true, f.uuid
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// freedPermit is what an attempt held that has ended.
+type freedPermit struct {
+	uuid string
+	tags []PermitTag
 }
 
 const (
@@ -597,9 +636,12 @@ func (d *decider) failed(i int, a *Attempt, status StepStatus, suppress bool) er
 func (d *decider) release(i int, a *Attempt) {
 	if a.HoldsPermit || a.Times.WaitPermit != 0 && a.Times.Start == 0 {
 		// In the second case it waited in the queue of permits, which it must leave.
+		if a.HoldsPermit {
+			d.freed = append(d.freed, freedPermit{a.Permit(), d.permitTags(i, a)})
+		}
 		a.HoldsPermit = false
-		if n := len(d.out.Released); n == 0 || d.out.Released[n-1] != a.UUID {
-			d.out.Released = append(d.out.Released, a.UUID)
+		if n := len(d.out.Released); n == 0 || d.out.Released[n-1] != a.Permit() {
+			d.out.Released = append(d.out.Released, a.Permit())
 		}
 	}
 	a.PollAt = 0

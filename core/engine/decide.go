@@ -67,6 +67,9 @@ type decider struct {
 	satisfied []bool
 	touched   []*Attempt
 
+	// freed are the permits of attempts that have ended in this decision and that nobody has inherited.
+	freed []freedPermit
+
 	queue  workQueue
 	byUUID map[string]int // live attempts outside
 

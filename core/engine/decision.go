@@ -68,7 +68,7 @@ type Decision struct {
 	Answers []Answer
 	// More is set when the budget was used up: Decide goes on from the state without inputs.
 	More bool
-	// Released are the step uuids of attempts that ended and held a permit.
+	// Released are the names (Attempt.Permit) under which attempts that ended held permits or waited for them.
 	Released []string
 	// Polls are the attempts outside that are to be asked now how they go (P21).
 	Polls []*Attempt
@@ -148,6 +148,14 @@ const (
 	Waiting Grant = iota
 	Granted
 )
+
+// InheritEnv is the ability of an Env to let an attempt go on with the permit of one that has just ended. Without it
+// every attempt asks for its own.
+type InheritEnv interface {
+	// Inherit tells whether the permit held as from, with the tags of the attempt that it was taken for or passed to, does
+	// for an attempt with the tags want, and nobody waits for what it would free. It may return a *NeedError.
+	Inherit(from string, have, want []PermitTag) (bool, error)
+}
 
 // Env is what the shell hands into a decision. Every method is a pure function for the time of the call of Decide, and
 // may return a *NeedError for what is not loaded; other errors end the decision.

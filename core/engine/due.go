@@ -124,8 +124,8 @@ func Live(st *State, stepUUID string) bool {
 		return false
 	}
 	for i := range st.Steps {
-		if a := st.Steps[i].Latest; a != nil && a.UUID == stepUUID {
-			return !a.Status.Terminal()
+		if a := st.Steps[i].Latest; a != nil && (a.UUID == stepUUID || a.Permit() == stepUUID) && !a.Status.Terminal() {
+			return true
 		}
 	}
 	return false

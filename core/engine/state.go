@@ -255,8 +255,10 @@ type Attempt struct {
 
 	// Outside is set when the attempt's work is done by `execute`: it is STARTING until a result is folded.
 	Outside bool
-	// HoldsPermit is set while a permit is held under UUID.
+	// HoldsPermit is set while a permit is held, under the name that Permit gives.
 	HoldsPermit bool
+	// PermitUUID is the attempt that the permit was taken for, where this one has inherited it; else empty.
+	PermitUUID string
 	// Ending, if set, is the accepted action that waits for the outside to stop.
 	Ending *Ending
 	// RetryAt is when the next attempt is made of one that failed and is retried; 0 otherwise.
@@ -269,6 +271,14 @@ type Attempt struct {
 	// Changes are the status changes that this record adds to those saved before, oldest first; the first is
 	// NOT_CREATED→CREATED. Whoever has committed the record empties it (State.Committed), whoever loads it too.
 	Changes []StatusChange
+}
+
+// Permit is the name under which the attempt holds its permit or waits for it.
+func (a *Attempt) Permit() string {
+	if a.PermitUUID != "" {
+		return a.PermitUUID
+	}
+	return a.UUID
 }
 
 // StatusChange is a change of an attempt's status.

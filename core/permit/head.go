@@ -142,6 +142,45 @@ func (h *Head) room(tags []Tag, kept map[string]int64) bool {
 	return true
 }
 
+// Inherits tells whether an attempt with the tags want can go on with the permit that is held as from by one with the tags
+// have, which has ended, as if that one had given it back and this one had taken it: nobody waits for any of the tags, and
+// every limit of want is one of have too, that is kept, or cannot be reached before such a one is. The head stays as it
+// is. An attempt that goes on so is counted under the tags that the permit was taken for.
+func (h *Head) Inherits(from string, have, want []Tag) bool {
+	if !h.holds(from) {
+		return false
+	}
+	lowest := int64(-1) // of the limits of tags of both
+	for _, t := range want {
+		limit := h.limit(t)
+		if h.waitedFor(t.Name) {
+			return false
+		}
+		if limit < 0 || !slices.ContainsFunc(have, func(o Tag) bool { return o.Name == t.Name && h.limit(o) == limit }) {
+			continue
+		}
+		if h.used(t.Name) > limit {
+			return false
+		}
+		if lowest < 0 || limit < lowest {
+			lowest = limit
+		}
+	}
+	for _, list := range [][]Tag{have, want} {
+		for _, t := range list {
+			// A limit of one side alone: not below that of a tag that both have. What is not limited needs nothing, but what
+			// is held of have is limited by what both have.
+			if limit := h.limit(t); limit >= 0 && (lowest < 0 || limit < lowest) {
+				return false
+			}
+			if h.waitedFor(t.Name) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (h *Head) hold(e Holder) {
 	h.count()
 	h.countHolder(e)

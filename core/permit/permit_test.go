@@ -711,3 +711,48 @@ func TestParseLimitRequestNamesEveryViolation(t *testing.T) {
 		t.Errorf("errors: %q", got.Errors)
 	}
 }
+
+func TestInherits(t *testing.T) {
+	wf := func(n int64) Tag { return Tag{"maestro_w", n} }
+	k, next := Tag{"maestro_w:k", 20}, Tag{"maestro_w:next", 20}
+	named := Tag{"maestro_w:named", NoLimit}
+	for _, c := range []struct {
+		name       string
+		have, want []Tag
+		prepare    func(h *Head)
+		inherits   bool
+	}{
+		{"the workflow's limit is reached first", []Tag{wf(20), k}, []Tag{wf(20), next}, nil, true},
+		{"the same tags", []Tag{wf(50), k}, []Tag{wf(50), k}, nil, true},
+		{"a step's limit may be reached first", []Tag{wf(21), k}, []Tag{wf(21), next}, nil, false},
+		{"an unlimited tag needs nothing", []Tag{wf(20)}, []Tag{wf(20), named}, nil, true},
+		{"nothing in common", []Tag{k}, []Tag{next}, nil, false},
+		{"somebody waits", []Tag{wf(1), k}, []Tag{wf(1), next}, func(h *Head) {
+			h.wait(Waiter{UUID: "o", Run: "r2", Tags: []Tag{wf(1)}, Since: 1})
+		}, false},
+		{"somebody waits for the step's tag", []Tag{wf(20), k}, []Tag{wf(20), next}, func(h *Head) {
+			h.wait(Waiter{UUID: "o", Run: "r2", Tags: []Tag{next}, Since: 1})
+		}, false},
+		{"the limit was lowered below what is used", []Tag{wf(20), k}, []Tag{wf(20), next}, func(h *Head) {
+			h.hold(Holder{UUID: "o", Run: "r2", Tags: []string{"maestro_w"}})
+			h.Limits = append(h.Limits, Limit{Tag: "maestro_w", Max: 1})
+		}, false},
+		{"the next step got a limit", []Tag{wf(20), k}, []Tag{wf(20), next}, func(h *Head) {
+			h.Limits = append(h.Limits, Limit{Tag: "maestro_w:next", Max: 1})
+		}, false},
+		{"it holds nothing", []Tag{wf(20), k}, []Tag{wf(20), next}, func(h *Head) { h.dropHolder("k") }, false},
+	} {
+		h := &Head{}
+		h.hold(Holder{UUID: "k", Run: "r", Tags: namesOf(c.have)})
+		if c.prepare != nil {
+			c.prepare(h)
+		}
+		h.changed = false
+		if got := h.Inherits("k", c.have, c.want); got != c.inherits {
+			t.Errorf("%s: %t", c.name, got)
+		}
+		if h.Changed() {
+			t.Errorf("%s: the head was changed", c.name)
+		}
+	}
+}

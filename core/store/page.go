@@ -14,7 +14,8 @@ import (
 )
 
 // pageFormat is the newest stored format of a page.
-const pageFormat = 1
+// 2 has recInherited.
+const pageFormat = 2
 
 // Bits of a record that say what is not the ordinary case. An ordinary record is that of a step that ran once with the
 // default retry policy, holds nothing and waits for nothing.
@@ -37,6 +38,7 @@ const (
 	recPollAt                // a time to poll at
 	recPolls                 // polls
 	recNoParams              // params are absent
+	recInherited             // the permit is held under another name
 )
 
 // EncodePage encodes records of attempts of one run, compactly: against its definition, without what follows from it.
@@ -108,6 +110,7 @@ func writeAttempt(w *pack.Writer, a *engine.Attempt, body *engine.Body, base int
 	set(recPollAt, a.PollAt != 0)
 	set(recPolls, a.Polls != 0)
 	set(recNoParams, a.Params == nil)
+	set(recInherited, a.PermitUUID != "")
 
 	w.Uint(uint64(ordinal))
 	w.Int(a.AttemptID)
@@ -229,6 +232,9 @@ func writeAttempt(w *pack.Writer, a *engine.Attempt, body *engine.Body, base int
 	}
 	if bits&recPolls != 0 {
 		w.Int(a.Polls)
+	}
+	if bits&recInherited != 0 {
+		w.Str(a.PermitUUID)
 	}
 	return nil
 }
@@ -368,6 +374,9 @@ func readAttempt(r *pack.Reader, body *engine.Body, base int64) (*engine.Attempt
 	}
 	if bits&recPolls != 0 {
 		a.Polls = r.Int()
+	}
+	if bits&recInherited != 0 {
+		a.PermitUUID = r.Str()
 	}
 	return a, r.Err()
 }
