@@ -44,6 +44,7 @@ sim-defects:
 ## bench: steps/s, latencies, request units and price (BENCH_JSON=FILE writes JSON lines)
 bench:
 	$(GO) run ./test/bench $(if $(BENCH_JSON),--json $(BENCH_JSON))
+	$(GO) run ./test/bench/external $(if $(BENCH_JSON),--json $(BENCH_JSON).external)
 
 ## conformance: play the recorded scenarios, count by area
 conformance:

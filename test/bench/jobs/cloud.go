@@ -22,7 +22,6 @@ import (
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
-	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/events"
 	"github.com/downbeat/downbeat/localstack/fileblob"
@@ -94,6 +93,8 @@ type cloud struct {
 	lost        int                    // conditional writes that found another revision
 	requests    int                    // of the queues: sends, receives that bring something, deletes
 	invocations int                    // but for the calls of the API
+	entries     int                    // of the event bus
+	publish     bool
 	dead        int
 	ended       map[engine.InstanceStatus]int
 	lastEnd     int64
@@ -189,12 +190,12 @@ func (c *cloud) Float() float64 { return c.rng.Float64() }
 // newInstance makes an instance, which keeps its caches from one invocation to the next.
 func (c *cloud) newInstance() (*instance, error) {
 	a, err := app.New(app.Config{
-		Table: slowTable{c}, Queue: sender{c}, Blob: c.blobs, Parallel: c.parallel, Clock: c, IDs: c, Metrics: app.NoMetrics{}, Log: slog.New(slog.DiscardHandler),
+		Table: slowTable{c}, Queue: sender{c}, Blob: c.blobs, Bus: eventBus{c}, Settings: app.Settings{Publish: c.publish}, Parallel: c.parallel, Clock: c, IDs: c, Metrics: app.NoMetrics{}, Log: slog.New(slog.DiscardHandler),
 		Runtimes: step.Registry{step.SimulatedType: service{&step.Simulated{}, c}},
-		OnRun: func(_ store.RunID, s engine.InstanceStatus) {
-			if s.Terminal() {
+		OnRun: func(n app.RunNews) {
+			if n.Status.Terminal() {
 				c.open--
-				c.ended[s]++
+				c.ended[n.Status]++
 				c.lastEnd = c.now
 			}
 		},
@@ -350,6 +351,15 @@ func (c *cloud) sweep() {
 		})
 		c.sweep()
 	})
+}
+
+// eventBus counts what would be billed.
+type eventBus struct{ c *cloud }
+
+func (b eventBus) Publish(_ context.Context, list [][]byte) error {
+	b.c.entries += len(events.Bundles(list, 64<<10))
+	b.c.sleep(10 * time.Millisecond)
+	return nil
 }
 
 // service is the simulated job service, which tells of the end of a job by an event.

@@ -3,6 +3,7 @@ package jobs
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,12 +11,13 @@ import (
 	"github.com/downbeat/downbeat/core/table"
 )
 
-// Prices in dollars, us-east-1: per million write units, read units, queue requests and invocations, and per GB-second of
-// arm64. An invocation is priced as 30 ms at 256 MB.
+// Prices in dollars, us-east-1: per million write units, read units, queue requests, entries of the event bus and
+// invocations, and per GB-second of arm64. An invocation is priced as 30 ms at 256 MB.
 const (
 	priceWrite      = 0.625
 	priceRead       = 0.125
 	priceQueue      = 0.40
+	priceEntry      = 1.00
 	priceInvocation = 0.20 + 0.030*0.25*13.3334
 )
 
@@ -27,6 +29,7 @@ type Workload struct {
 	Extra    string
 	Steps    int    // external steps of a run
 	Tag      string // if set, the tag-permit request that is made first
+	Publish  bool   // status events are published
 	// The budget of a step; 0: none.
 	WriteUnits, Requests, Invocations, Dollars float64
 }
@@ -41,6 +44,7 @@ type Row struct {
 	Requests    float64 `json:"queue_requests_per_step"`
 	Invocations float64 `json:"invocations_per_step"`
 	Lost        float64 `json:"lost_writes_per_step"`
+	Entries     float64 `json:"bus_entries_per_step"` // of up to 64 KB
 	Dollars     float64 `json:"dollars_per_million_steps"`
 	Dead        int     `json:"dead_letters"`
 	// Spent are the units by operation and kind of item, and the messages by queue, all per step.
@@ -82,8 +86,10 @@ func Workloads() []Workload {
 	return []Workload{
 		{Name: "chain of 20 jobs", Runs: 1, Workflow: `"steps":[` + chain(20) + `]`, Extra: lone, Steps: 20,
 			WriteUnits: 6, Requests: 6, Invocations: 2, Dollars: 7},
+		{Name: "chain of 20 jobs, events published", Runs: 1, Workflow: `"steps":[` + chain(20) + `]`, Extra: lone, Steps: 20, Publish: true},
 		{Name: "300 jobs at once", Runs: 1, Workflow: `"steps":[` + wide(300, long) + `]`, Extra: many, Steps: 300,
 			WriteUnits: 4, Requests: 3, Invocations: 1, Dollars: 4.5},
+		{Name: "300 jobs at once, events published", Runs: 1, Workflow: `"steps":[` + wide(300, long) + `]`, Extra: many, Steps: 300, Publish: true},
 		{Name: "300 jobs, 20 permits", Runs: 1, Workflow: `"steps":[` + wide(300, job) + `]`, Extra: lone, Steps: 300},
 		{Name: "50 runs of 1 job, a tag with 10 permits", Runs: 50, Steps: 1, Extra: many, Tag: `{"tag":"scarce","max_allowed":10}`,
 			Workflow: `"steps":[{"step":{"id":"only",` + job + `,"tags":["scarce"]}}]`},
@@ -93,6 +99,7 @@ func Workloads() []Workload {
 // Measure runs a workload.
 func Measure(w Workload, seed uint64) (Row, error) {
 	c := newCloud(seed)
+	c.publish = w.Publish
 	var began int64
 	var before cloud
 	var kinds map[string]table.Units
@@ -121,7 +128,7 @@ func Measure(w Workload, seed uint64) (Row, error) {
 		Workload: w.Name, Steps: w.Runs * w.Steps, Seconds: float64(c.lastEnd-began) / 1e6,
 		WriteUnits: (c.units.Write - before.units.Write) / steps, ReadUnits: (c.units.Read - before.units.Read) / steps,
 		Requests: float64(c.requests-before.requests) / steps, Invocations: float64(c.invocations-before.invocations) / steps,
-		Lost: float64(c.lost-before.lost) / steps, Dead: c.dead, Spent: map[string]float64{},
+		Lost: float64(c.lost-before.lost) / steps, Entries: float64(c.entries-before.entries) / steps, Dead: c.dead, Spent: map[string]float64{},
 	}
 	for kind, u := range c.byKind {
 		r.Spent[kind] = (u.Read + u.Write - kinds[kind].Read - kinds[kind].Write) / steps
@@ -129,7 +136,7 @@ func Measure(w Workload, seed uint64) (Row, error) {
 	for name, n := range c.byQueue {
 		r.Spent["message "+string(name)] = float64(n) / steps
 	}
-	r.Dollars = r.WriteUnits*priceWrite + r.ReadUnits*priceRead + r.Requests*priceQueue + r.Invocations*priceInvocation
+	r.Dollars = r.WriteUnits*priceWrite + r.ReadUnits*priceRead + r.Requests*priceQueue + r.Entries*priceEntry + r.Invocations*priceInvocation
 	for _, b := range []struct {
 		name        string
 		got, budget float64
@@ -142,4 +149,13 @@ func Measure(w Workload, seed uint64) (Row, error) {
 		}
 	}
 	return r, nil
+}
+
+// Lines are Spent as text.
+func (r Row) Lines() []string {
+	var out []string
+	for _, kind := range slices.Sorted(maps.Keys(r.Spent)) {
+		out = append(out, fmt.Sprintf("%8.2f %s", r.Spent[kind], kind))
+	}
+	return out
 }
