@@ -191,7 +191,11 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 			}
 			mv := inputs(g.inputs...)
 			mv.have = v
-			m, err := a.moveRun(ctx, g.id, "", mv, triesTogether)
+			tries := triesTogether
+			if v.live() <= foldAlone {
+				tries = maxTries // few can be in the way
+			}
+			m, err := a.moveRun(ctx, g.id, "", mv, tries)
 			if lost(err) {
 				// Others fold into the same run. What they have and what lies here is decided the sooner the fewer decide it:
 				// it goes back in one message, and is received together with the others'. The more of them there may be, the
@@ -213,8 +217,8 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 	return again
 }
 
-// triesTogether is how often completions are tried to be folded before they go back to meet others. Every try that loses
-// costs its page and its head.
+// triesTogether is how often completions of a run with many attempts outside are tried to be folded before they go back
+// to meet others. Every try that loses costs its page and its head.
 const triesTogether = 1
 
 // foldMillis is about how long a fold keeps others from theirs: from the read of the head to its write, or half of it.

@@ -210,6 +210,7 @@ func anyAttempt(t *rapid.T, body *engine.Body) *engine.Attempt {
 	a.RetryAt = maybe(t, "retry at", func() int64 { return anyInt.Draw(t, "at") })
 	a.PollAt = maybe(t, "poll at", func() int64 { return anyInt.Draw(t, "at") })
 	a.Polls = maybe(t, "polls", func() int64 { return anyInt.Draw(t, "n") })
+	a.PermitUUID = maybe(t, "permit uuid", func() string { return "6f1c1b0e-9a55-4d8b-8f14-3d2f6f0b9b01" })
 	return a
 }
 
@@ -239,7 +240,10 @@ func outputs(t fataler, n int) *engine.SignalOutputs {
 
 func anyHead(t *rapid.T) *RunHead {
 	h := &RunHead{UUID: anyText.Draw(t, "uuid"), Live: rapid.IntRange(0, 300).Draw(t, "live"), Published: rapid.IntRange(0, 300).Draw(t, "published")}
-	h.PublishedStatus = engine.InstanceStatus(rapid.IntRange(0, 7).Draw(t, "published status"))
+	h.Changes = listOf(t, "changes", 2, func(int) engine.InstanceChange {
+		return engine.InstanceChange{From: engine.InstanceCreated, To: engine.InstanceStatus(rapid.IntRange(0, 7).Draw(t, "to")), Time: anyInt.Draw(t, "time")}
+	})
+	h.Tail = maybe(t, "tail", func() []byte { return rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(t, "tail bytes") })
 	r := &h.Run
 	r.Status, r.RunStatus = engine.InstanceStatus(rapid.IntRange(0, 7).Draw(t, "status")), engine.InstanceStatus(rapid.IntRange(0, 7).Draw(t, "run status"))
 	r.Failed, r.Executed = engine.FailedCode(rapid.IntRange(0, 3).Draw(t, "failed")), rapid.Bool().Draw(t, "executed")
@@ -399,7 +403,7 @@ const maxHead = 1024
 func TestHeadSize(t *testing.T) {
 	for name, pages := range map[string]int{"one page": 1, "a page for every tenth step": 30, "pages of retries": 60} {
 		for s := engine.InstanceCreated; s <= engine.InstanceSucceeded; s++ {
-			h := &RunHead{UUID: "6f1c1b0e-9a55-4d8b-8f14-3d2f6f0b9b01", Live: 300, Published: pages, PublishedStatus: s}
+			h := &RunHead{UUID: "6f1c1b0e-9a55-4d8b-8f14-3d2f6f0b9b01", Live: 300, Published: pages, Changes: []engine.InstanceChange{{From: s, To: s, Time: 1_735_689_600_000}}}
 			h.Run = engine.RunRecord{
 				Status: s, RunStatus: s, Failed: engine.FailedBlocking, Executed: true, StartTime: 1_735_689_600_000, EndTime: 1_735_689_600_000, ModifyTime: 1_735_689_600_000,
 				LastTime: 1_735_689_600_000, CheckAt: 1_735_689_600_000, NextStepInstanceID: 303, Seq: 100_000,
