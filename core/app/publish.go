@@ -46,6 +46,7 @@ func (a *App) sendEvents(ctx context.Context, list [][]byte) error {
 	if len(out) == 0 {
 		return nil
 	}
+	a.count(CountPublished, float64(len(out)))
 	return a.cfg.Bus.Publish(ctx, out)
 }
 
@@ -68,8 +69,7 @@ func (a *App) publishUnsent(ctx context.Context, c *Ctl) error {
 	if len(out) == 0 {
 		return nil
 	}
-	a.count(CountPublished, float64(len(out)))
-	return a.cfg.Bus.Publish(ctx, out)
+	return a.sendEvents(ctx, out)
 }
 
 // wants tells whether events of a type are published.
