@@ -215,7 +215,7 @@ func (s *system) checkHead(id store.RunID, now table.Item) {
 		if h.UUID != before.UUID {
 			s.w.fail("run %s belonged to start %s and belongs to %s", id, before.UUID, h.UUID)
 		}
-		if samePages(before.Pages, h.Pages) {
+		if samePages(before.Pages, h.Pages) && bytes.Equal(before.Tail, h.Tail) {
 			return
 		}
 	}
@@ -360,7 +360,7 @@ func (s *system) checkGranted(id store.RunID, at *engine.Attempt, tags []engine.
 			continue
 		}
 		h, ok := s.permitHead(store.PermitKey(permit.HeadOf(t.Name)))
-		if ok && !holds(h, at.UUID) {
+		if ok && !holds(h, at.Permit()) {
 			s.w.fail("attempt %d of step %s of run %s goes on with a permit for tag %s that it was not granted", at.AttemptID, at.StepID, id, t.Name)
 		}
 	}
