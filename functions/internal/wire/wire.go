@@ -4,11 +4,11 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -89,7 +89,7 @@ func New(ctx context.Context, name string, get func(string) string, out io.Write
 	if err != nil {
 		return nil, err
 	}
-	var buses publishers
+	var buses []bus.Publisher
 	if s.Bus != "" {
 		b, err := eventbridgebus.New(eventbridgebus.Config{Client: eventbridgebus.NewClient(cfg), Bus: s.Bus, Sleep: sys.Sleep, Rand: sys.Float})
 		if err != nil {
@@ -98,7 +98,7 @@ func New(ctx context.Context, name string, get func(string) string, out io.Write
 		buses = append(buses, b)
 	}
 	if s.Topic != "" {
-		b, err := snsbus.New(snsbus.Config{Client: snsbus.NewClient(cfg), Topic: s.Topic, Sleep: sys.Sleep, Rand: sys.Float})
+		b, err := snsbus.New(snsbus.Config{Client: snsbus.NewClient(cfg), Topic: s.Topic, Bundle: s.TopicBundle, Sleep: sys.Sleep, Rand: sys.Float})
 		if err != nil {
 			return nil, err
 		}
@@ -109,11 +109,11 @@ func New(ctx context.Context, name string, get func(string) string, out io.Write
 		return nil, fmt.Errorf("%s: %w", env.HTTPAllow, err)
 	}
 	application, err := app.New(app.Config{
-		Table: table, Queue: sender, Blob: blobs, Bus: buses, Clock: sys, IDs: sys,
+		Table: table, Queue: sender, Blob: blobs, Bus: bus.All(buses...), Clock: sys, IDs: sys,
 		Runtimes: step.Registry{step.HTTPType: http},
-		Log:      log, Metrics: metrics,
+		Log:      log, Metrics: metrics, Parallel: parallel,
 		Settings: app.Settings{
-			Cluster: s.Cluster, Environment: s.Environment, ClaimTimeout: s.ClaimTimeout, Publish: len(buses) > 0,
+			Cluster: s.Cluster, Environment: s.Environment, ClaimTimeout: s.ClaimTimeout, Publish: len(buses) > 0, PublishTypes: s.EventTypes,
 		},
 	})
 	if err != nil {
@@ -149,15 +149,27 @@ func (f *Function) Sweep() any {
 	return s.Handle
 }
 
-// publishers publish everything to each of several buses.
-type publishers []bus.Publisher
-
-// Publish implements bus.Publisher. One bus that fails does not keep the events from the others; events are delivered
-// at least once, so the caller may repeat all of it.
-func (p publishers) Publish(ctx context.Context, events [][]byte) error {
-	var errs []error
-	for _, b := range p {
-		errs = append(errs, b.Publish(ctx, events))
+// parallel calls do for 0 to n-1 at once. A panic in one must not take the others' messages with it: it is raised again
+// when all have returned, for the handler to see.
+func parallel(n int, do func(i int)) {
+	var wait sync.WaitGroup
+	died := make(chan any, n)
+	for i := range n {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			defer func() {
+				if p := recover(); p != nil {
+					died <- p
+				}
+			}()
+			do(i)
+		}()
 	}
-	return errors.Join(errs...)
+	wait.Wait()
+	select {
+	case p := <-died:
+		panic(p)
+	default:
+	}
 }
