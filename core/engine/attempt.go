@@ -59,7 +59,7 @@ func (d *decider) placeholder(i int) bool {
 // create makes the first attempt of a step in this run, when all before it is complete.
 func (d *decider) create(i int) error {
 	run := &d.st.Run
-	if run.Status == InstancePaused || d.placeholder(i) {
+	if run.Status == InstancePaused && run.Ending == nil || d.placeholder(i) {
 		return nil
 	}
 	_, err := d.createFirst(i, nil)
@@ -725,6 +725,12 @@ func (d *decider) endAll(e Ending) error {
 		a := d.st.Steps[i].Latest
 		switch {
 		case a == nil:
+			// Only a pause keeps a step that may begin from being created. The run would never end without it.
+			if d.missing[i] == 0 {
+				if err := d.create(i); err != nil {
+					return err
+				}
+			}
 		case !a.Status.Terminal():
 			if err := d.endBy(i, a, e); err != nil {
 				return err

@@ -88,6 +88,9 @@ func configOf(old *Body, request RestartRequest) *RestartConfig {
 	if request.StepID == "" {
 		if config.DownstreamPolicy == "" {
 			config.DownstreamPolicy = request.Policy
+			if request.Policy == RestartCustomizedRun {
+				config.DownstreamPolicy = RestartFromBeginning // the choice of steps is this run's; what runs, runs whole
+			}
 		}
 		config.StepRestartParams = request.Overrides
 		if config.HasParams = request.Overrides == nil; config.HasParams {
