@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/downbeat/downbeat/core/app"
+	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/lane"
 	"github.com/downbeat/downbeat/core/permit"
@@ -185,7 +187,7 @@ func (s *system) checkHead(id store.RunID, now table.Item) {
 		if prev := s.heads[store.RunID{Workflow: id.Workflow, Instance: id.Instance, Run: id.Run - 1}]; prev != nil && !prev.Run.Status.Terminal() {
 			s.w.fail("run %s is made while the run before it is %s", id, prev.Run.Status)
 		}
-		if store.LaneKey(id.Workflow); s.lanes[id.Workflow].last.Latest < id.Instance {
+		if !definition.IsInlineID(id.Workflow) && s.lanes[id.Workflow].last.Latest < id.Instance {
 			s.w.fail("run %s is made, the newest number of its lane is %d", id, s.lanes[id.Workflow].last.Latest)
 		}
 	}
@@ -270,7 +272,7 @@ func (s *system) checkHeadGone(id store.RunID, old table.Item) {
 			s.w.fail("run %s is deleted while it is %s", id, h.Run.Status)
 		}
 	}
-	if it, _, _ := s.table.Get(background, store.DeletionKey(id.Workflow)); !it.Exists() {
+	if inline := definition.IsInlineID(id.Workflow); inline && !slices.ContainsFunc(s.ids, s.beingDeleted) || !inline && !s.beingDeleted(id.Workflow) {
 		s.w.fail("run %s is deleted and its workflow is not being deleted", id)
 	}
 	delete(s.heads, id)

@@ -38,7 +38,12 @@ func (s *system) definitionOf(workflow, strategy string) string {
 				next = append(next, fmt.Sprintf(`"%s":%q`, stepName(j), []string{"true", "true", "1 < 2", "false"}[r.IntN(4)]))
 			}
 		}
-		steps = append(steps, fmt.Sprintf(`{"step":{"id":"%s",%s,"transition":{"successors":{%s}}}}`, stepName(i), s.stepOf(), strings.Join(next, ",")))
+		transition := fmt.Sprintf(`"transition":{"successors":{%s}}`, strings.Join(next, ","))
+		if nested := s.nestedOf(workflow, stepName(i), transition); nested != "" {
+			steps = append(steps, nested)
+			continue
+		}
+		steps = append(steps, fmt.Sprintf(`{"step":{"id":"%s",%s,%s}}`, stepName(i), s.stepOf(), transition))
 	}
 	timeout := ""
 	if r.IntN(8) == 0 {
@@ -46,6 +51,37 @@ func (s *system) definitionOf(workflow, strategy string) string {
 	}
 	return fmt.Sprintf(`{"properties":{"owner":"sim","run_strategy":%s},"is_active":true,"workflow":{"id":%q,%s"steps":[%s]}}`,
 		strategy, workflow, timeout, strings.Join(steps, ","))
+}
+
+// nestedOf draws a loop, or a step that starts one of the workflows after this one in their order; "" for a step that is
+// neither.
+func (s *system) nestedOf(workflow, id, transition string) string {
+	r := s.w.rng
+	if !s.nesting || r.IntN(3) != 0 {
+		return ""
+	}
+	body := fmt.Sprintf(`{"step":{"id":"%[1]sa","transition":{"successors":{"%[1]sb":"true"}},%[2]s}},{"step":{"id":"%[1]sb","type":"NoOp","params":{"k":{"type":"LONG","expression":"1"}}}}`, id, s.stepOf())
+	mode := fmt.Sprintf(`"failure_mode":%q`, []string{"FAIL_AFTER_RUNNING", "FAIL_IMMEDIATELY", "IGNORE_FAILURE"}[r.IntN(3)])
+	switch later := s.after(workflow); {
+	case len(later) > 0 && r.IntN(3) == 0:
+		return fmt.Sprintf(`{"subworkflow":{"id":%q,%s,%s,"sync":%v,"params":{"subworkflow_id":{"type":"STRING","value":%q}}}}`,
+			id, transition, mode, r.IntN(4) != 0, later[r.IntN(len(later))])
+	case r.IntN(3) == 0:
+		return fmt.Sprintf(`{"while":{"id":%q,%s,%s,"condition":"k < 1","params":{"loop_params":{"type":"MAP","value":{"k":{"type":"LONG","value":0}}}},"steps":[%s]}}`,
+			id, transition, mode, body)
+	}
+	return fmt.Sprintf(`{"foreach":{"id":%q,%s,%s,"concurrency":%d,"strict_ordering":%v,"params":{"loop_params":{"type":"MAP","value":{"n":{"type":"LONG_ARRAY","value":[1,2,3]}}}},"steps":[%s]}}`,
+		id, transition, mode, 1+r.IntN(3), r.IntN(3) == 0, body)
+}
+
+// after are the workflow ids behind one.
+func (s *system) after(workflow string) []string {
+	for i, id := range s.ids {
+		if id == workflow {
+			return s.ids[i+1:]
+		}
+	}
+	return nil
 }
 
 // stepOf draws the members of a step but its id and transition.

@@ -161,6 +161,7 @@ const maxAsked = 200
 
 // started is the answer to a start or a restart.
 type started struct {
+	Workflow string `json:"workflow_id"`
 	Instance int64  `json:"workflow_instance_id"`
 	Run      int64  `json:"workflow_run_id"`
 	UUID     string `json:"workflow_uuid"`
@@ -191,12 +192,16 @@ func (s *system) ask(workflow, method, path, body, uuid string, asked int) {
 			s.promised[uuid] = workflow
 			return
 		}
-		id := store.RunID{Workflow: workflow, Instance: st.Instance, Run: st.Run}
+		// What a step has started is restarted through the run above: the answer names that one.
+		id := store.RunID{Workflow: st.Workflow, Instance: st.Instance, Run: st.Run}
 		if st.Instance < 1 || st.Run < 1 {
 			s.w.fail("start %s was answered without numbers: %s", uuid, a.body)
 		}
 		if h := s.heads[id]; h != nil && h.UUID != uuid && strings.Contains(path, "/steps/") {
 			return // the restart of a step inside its run made an attempt, no run
+		}
+		if st.UUID != "" && st.UUID != uuid {
+			return // it was given to a step of a run that goes on
 		}
 		if other, dup := s.answered[uuid]; dup && other != id {
 			s.w.fail("start %s was answered with %s and with %s", uuid, other, id)

@@ -63,13 +63,13 @@ func (s *system) owner(round int) {
 			for _, uuid := range s.pausedAttempts(wf) {
 				s.resume(s.attempts[uuid])
 			}
-			for _, uuid := range sortedKeys(s.attempts) {
-				if at := s.attempts[uuid]; at.status == engine.StepWaitingForSignals && at.run.Workflow == wf && s.heads[at.run] != nil {
-					s.put(wf, fmt.Sprintf("/workflows/%s/instances/%d/steps/%s/actions/bypass", wf, at.run.Instance, at.step))
-				}
-			}
 			if len(s.blockingInstances(wf)) > 0 {
 				s.put(wf, "/workflows/"+wf+"/actions/unblock")
+			}
+		}
+		for _, uuid := range sortedKeys(s.attempts) {
+			if at := s.attempts[uuid]; at.status == engine.StepWaitingForSignals && s.heads[at.run] != nil {
+				s.put(at.run.Workflow, fmt.Sprintf("/workflows/%s/instances/%d/steps/%s/actions/bypass", at.run.Workflow, at.run.Instance, at.step))
 			}
 		}
 		for _, id := range s.runIDs() {

@@ -66,6 +66,7 @@ type system struct {
 	idle      [2][]*instance
 	published [][]byte
 	publish   bool
+	nesting   bool // definitions have loops and subworkflows
 	hint      bool // the outside service says when a job will have ended
 	// busy counts invocations that run, by queue.
 	busy map[queue.Name]int
@@ -361,6 +362,8 @@ func Run(opts Options) (rep Report) {
 	s.reader = s.newReader()
 	s.publish = w.rng.IntN(3) == 0
 	s.hint = w.rng.IntN(4) == 0
+	// Not drawn, so that the other seeds stay what they were.
+	s.nesting = opts.Seed%4 == 1
 	if opts.Publish != nil {
 		s.publish = *opts.Publish
 	}
