@@ -483,6 +483,11 @@ func (a *App) claim(ctx context.Context, uuid string) (bool, error) {
 	if table.CodeOf(err) == table.CodeConflict {
 		return false, nil
 	}
+	if stood := a.now() - now; err == nil && stood > a.set.ClaimTimeout.Milliseconds()/4 {
+		// An invocation that stood still before its write has claimed in the past: to others the claim looks old, and one of
+		// them may call the outside at this moment.
+		return false, fmt.Errorf("the claim of attempt %s took %d ms", uuid, stood)
+	}
 	return err == nil, err
 }
 
