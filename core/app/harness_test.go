@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ func newSystem(t *testing.T) *system {
 type process struct {
 	*app.App
 	s     *system
+	mu    sync.Mutex // one call of a port at a time: some are made at once
 	calls int
 	// dieAt is the number of the call, from 1, at which it dies; 0: at none. after: the call takes effect first.
 	dieAt int
@@ -106,6 +108,8 @@ func (s *system) Count(name string, n float64) { s.counts[name] += n }
 
 // port is one call of a port.
 func (p *process) port(do func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.gone {
 		return errGone
 	}
@@ -391,8 +395,12 @@ const (
 // its part after arm, and judges.
 func everyDeath(t *testing.T, story func(s *system, arm func())) {
 	t.Helper()
+	stride := 1
+	if testing.Short() {
+		stride = 9 // under the race detector each death takes long, and what is looked for shows at any
+	}
 	for _, after := range []bool{false, true} {
-		for n := 1; ; n++ {
+		for n := 1; ; n += stride {
 			died := false
 			t.Run(fmt.Sprintf("call %d, after %v", n, after), func(t *testing.T) {
 				s := newSystem(t)
