@@ -285,6 +285,13 @@ func (l *Lane) arrive(a Arrival, in Input) Result {
 				return Result{Err: fault.New(fault.BadRequest, "workflow instance %d is not terminal: its run %d must end first", a.Instance, f.Run)}
 			}
 		}
+		// A run that was numbered and is in no list any more may still have no head, so that an older one was read as the
+		// newest: its number must not be given again.
+		for _, o := range l.Orders {
+			if o.Instance == a.Instance && o.Run > a.LatestRun {
+				return Result{Err: fault.New(fault.BadRequest, "workflow instance %d is not terminal: its run %d is being made", a.Instance, o.Run)}
+			}
+		}
 	}
 	nonTerminal := l.NonTerminal()
 	// Under FirstOnly one run at most is there, under LastOnly one that is being ended and one that waits for it.
