@@ -92,6 +92,16 @@ func (a *App) Run(ctx context.Context, id store.RunID) (*RunView, error) {
 	return nil, noRun(id)
 }
 
+// StoredRun reads a run as it is stored. Unlike Run it writes nothing: neither is a run made that its lane has ordered,
+// nor are children looked at, which may be in that state.
+func (a *App) StoredRun(ctx context.Context, id store.RunID) (*RunView, error) {
+	v, err := a.readRun(ctx, id)
+	if errors.Is(err, errNoRun) {
+		return nil, noRun(id)
+	}
+	return v, err
+}
+
 func (a *App) readRun(ctx context.Context, id store.RunID) (*RunView, error) {
 	if id.Run == 0 {
 		l, err := a.latestRun(ctx, id.Workflow, id.Instance)

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -25,10 +26,28 @@ type noQueue struct{}
 
 func (noQueue) Send(context.Context, queue.Name, []queue.Message) error { return nil }
 
-// plainTable is the table for who only reads.
+// plainTable is the table for who only reads: a check that changed the world would heal what it is to find.
 type plainTable struct {
 	*memtable.Table
 	s *system
+}
+
+func (t *plainTable) refuse(op string, key table.Key) (table.Units, error) {
+	err := fmt.Errorf("a check makes a %s of %s", op, key)
+	t.s.w.fail("%v", err)
+	return table.Units{}, err
+}
+
+func (t *plainTable) Write(_ context.Context, w table.Write) (table.Units, error) {
+	return t.refuse("write", w.Item.Key)
+}
+
+func (t *plainTable) BatchPut(_ context.Context, items []table.Item) (table.Units, error) {
+	return t.refuse("batch put", items[0].Key)
+}
+
+func (t *plainTable) Transact(_ context.Context, writes []table.Write) (table.Units, error) {
+	return t.refuse("transaction", writes[0].Item.Key)
 }
 
 func (t *plainTable) BatchGet(ctx context.Context, keys []table.Key) ([]table.Item, table.Units, error) {
@@ -226,7 +245,7 @@ func (s *system) checkHead(id store.RunID, now table.Item) {
 
 // checkNoDue: a run that executes and has no due time must wait for something that only a user ends.
 func (s *system) checkNoDue(id store.RunID, h *store.RunHead) {
-	v, err := s.reader.Run(background, id)
+	v, err := s.reader.StoredRun(background, id)
 	if err != nil {
 		return // checkAttempts tells
 	}
@@ -283,7 +302,7 @@ func (s *system) checkHeadGone(id store.RunID, old table.Item) {
 // live attempt, attempts move only along legal transitions and stay as they ended, none is made by a run that is over,
 // and who holds a permit was granted one. The heads of permits say what they granted; only the runs know who goes by it.
 func (s *system) checkAttempts(id store.RunID, over bool) {
-	v, err := s.reader.Run(background, id)
+	v, err := s.reader.StoredRun(background, id)
 	if err != nil {
 		s.w.fail("run %s cannot be read after a write: %v", id, err)
 		return

@@ -310,7 +310,7 @@ func (s *system) aStep(workflow string, instance int64, f func(at *engine.Attemp
 	if s.heads[id] == nil {
 		return ""
 	}
-	v, err := s.reader.Run(background, id)
+	v, err := s.reader.StoredRun(background, id)
 	if err != nil {
 		s.w.fail("run %s cannot be read: %v", id, err)
 		return ""

@@ -295,7 +295,7 @@ func (s *system) checkVersions(workflow string) {
 // checkRun reads a finished run as a reader does and checks its attempts.
 func (s *system) checkRun(id store.RunID) {
 	w := s.w
-	v, err := s.reader.Run(background, id)
+	v, err := s.reader.StoredRun(background, id)
 	if err != nil {
 		w.fail("finished run %s cannot be read: %v", id, err)
 		return
