@@ -592,7 +592,7 @@ type zoneID struct{}
 func (zoneID) print(out []byte, p *printing) []byte { return append(out, p.zone.id...) }
 
 func (zoneID) parse(b *bucket, text string, pos int) int {
-	n := longestID(text, pos)
+	n := loadIndex().longestID(text, pos)
 	if n == 0 {
 		return ^pos
 	}

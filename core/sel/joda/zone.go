@@ -4,23 +4,10 @@
 package joda
 
 import (
-	"archive/zip"
-	"bytes"
-	_ "embed" // the zone data
-	"encoding/binary"
-	"fmt"
-	"io"
 	"math"
 	"sort"
-	"strconv"
 	"strings"
-	"sync"
 )
-
-// zoneinfo.zip is the IANA data (release 2025c) in the form in which the Go distribution ships it.
-//
-//go:embed zoneinfo.zip
-var zoneinfo []byte
 
 // Zone is a time zone. Zones are shared and immutable; compare them by ID.
 type Zone struct {
@@ -35,56 +22,26 @@ type Zone struct {
 type transition struct {
 	at     int64 // epoch milliseconds of the change
 	offset int64 // milliseconds to add to UTC from then on
-	abbr   string
-	dst    bool
+	// standard is the offset without summer time.
+	standard int64
 }
 
 // cycleMillis is the length of 400 Gregorian years, which are whole weeks.
 const cycleMillis = 146097 * dayMillis
 
 // UTC is the zone of that name.
-var UTC = &Zone{id: "UTC", fixed: true, first: transition{abbr: "UTC"}}
+var UTC = &Zone{id: "UTC", fixed: true}
 
 // ID is the zone's text.
 func (z *Zone) ID() string { return z.id }
-
-var index struct {
-	once  sync.Once
-	files map[string]*zip.File
-	ids   []string
-	max   int
-
-	mu    sync.Mutex // guards zones
-	zones map[string]*Zone
-}
-
-func loadIndex() {
-	index.once.Do(func() {
-		index.files, index.zones = map[string]*zip.File{}, map[string]*Zone{}
-		r, err := zip.NewReader(bytes.NewReader(zoneinfo), int64(len(zoneinfo)))
-		if err != nil {
-			panic("joda: embedded zone data: " + err.Error())
-		}
-		for _, f := range r.File {
-			if strings.HasSuffix(f.Name, "/") || f.Name == "Factory" || f.Name == "localtime" {
-				continue
-			}
-			index.files[f.Name] = f
-			index.ids = append(index.ids, f.Name)
-			index.max = max(index.max, len(f.Name))
-		}
-		sort.Strings(index.ids)
-	})
-}
 
 // ForID finds a zone by its id or offset text.
 func ForID(id string) (*Zone, error) {
 	if id == "UTC" {
 		return UTC, nil
 	}
-	z, err := named(id)
-	if err != nil || z != nil {
-		return z, err
+	if z := loadIndex().zone(id); z != nil {
+		return z, nil
 	}
 	if strings.HasPrefix(id, "+") || strings.HasPrefix(id, "-") {
 		var b bucket
@@ -103,137 +60,7 @@ func ForOffset(ms int64) *Zone {
 		return UTC
 	}
 	id := string(appendOffset(nil, ms, true, 2, 4))
-	return &Zone{id: id, fixed: true, first: transition{offset: ms}}
-}
-
-func named(id string) (*Zone, error) {
-	loadIndex()
-	f := index.files[id]
-	if f == nil {
-		return nil, nil
-	}
-	if target, ok := links[id]; ok {
-		id = target
-		f = index.files[id]
-	}
-	index.mu.Lock()
-	defer index.mu.Unlock()
-	if z := index.zones[id]; z != nil {
-		return z, nil
-	}
-	r, err := f.Open()
-	if err != nil {
-		return nil, fmt.Errorf("zone %s: %w", id, err)
-	}
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("zone %s: %w", id, err)
-	}
-	z, err := decodeZone(id, data)
-	if err != nil {
-		return nil, fmt.Errorf("zone %s: %w", id, err)
-	}
-	index.zones[id] = z
-	return z, nil
-}
-
-// longestID gives the length of the longest zone id that text continues with at pos, 0 for none.
-func longestID(text string, pos int) int {
-	loadIndex()
-	for n := min(index.max, len(text)-pos); n > 0; n-- {
-		if index.files[text[pos:pos+n]] != nil {
-			return n
-		}
-	}
-	return 0
-}
-
-// decodeZone reads a TZif file (RFC 9636).
-func decodeZone(id string, data []byte) (*Zone, error) {
-	header := func(d []byte) (counts [6]int, ok bool) {
-		if len(d) < 44 || string(d[:4]) != "TZif" {
-			return counts, false
-		}
-		for i := range counts {
-			counts[i] = int(binary.BigEndian.Uint32(d[20+4*i:]))
-		}
-		return counts, true
-	}
-	size := func(c [6]int, width int) int {
-		return c[3]*width + c[3] + c[4]*6 + c[5] + c[2]*(width+4) + c[1] + c[0]
-	}
-	c, ok := header(data)
-	if !ok {
-		return nil, fmt.Errorf("not a TZif file")
-	}
-	data = data[44+size(c, 4):]
-	if c, ok = header(data); !ok || len(data) < 44+size(c, 8) {
-		return nil, fmt.Errorf("no 64-bit data")
-	}
-	data = data[44:]
-	times, rest := data[:8*c[3]], data[8*c[3]:]
-	kinds, rest := rest[:c[3]], rest[c[3]:]
-	types, rest := rest[:6*c[4]], rest[6*c[4]:]
-	names, rest := rest[:c[5]], rest[c[5]:]
-	footer := strings.Trim(string(rest[c[2]*12+c[1]+c[0]:]), "\n")
-	kind := func(i int) transition {
-		t := types[6*i:]
-		n := names[t[5]:]
-		return transition{offset: int64(int32(binary.BigEndian.Uint32(t))) * 1000, dst: t[4] != 0, abbr: string(n[:bytes.IndexByte(n, 0)])}
-	}
-	z := &Zone{id: id, first: kind(0)}
-	prev := z.first
-	for i := range kinds {
-		t := kind(int(kinds[i]))
-		t.at = int64(binary.BigEndian.Uint64(times[8*i:])) * 1000
-		if t.at < -1<<55 {
-			continue // "since ever"
-		}
-		// A change of the name only is no transition, but the name counts.
-		if t.offset == prev.offset && t.abbr == prev.abbr && t.dst == prev.dst {
-			continue
-		}
-		z.trans = append(z.trans, t)
-		prev = t
-	}
-	last := int64(-1 << 55)
-	if n := len(kinds); n > 0 {
-		// The rule holds after the last entry, also after one that changes nothing.
-		last = max(last, int64(binary.BigEndian.Uint64(times[8*(n-1):]))*1000)
-	}
-	if err := z.extend(footer, last); err != nil {
-		return nil, err
-	}
-	z.fixed = len(z.trans) == 0
-	return z, nil
-}
-
-// extend adds the changes after last that the footer's rule gives, for 400 whole years and some more.
-func (z *Zone) extend(footer string, last int64) error {
-	z.end = math.MaxInt64
-	if !strings.Contains(footer, ",") {
-		return nil
-	}
-	r, err := parseRule(footer)
-	if err != nil {
-		return err
-	}
-	from := yearOf(last)
-	to := from + 402
-	for y := from; y <= to; y++ {
-		a := transition{at: (yearStart(y) + r.start.millis(y)) - r.std, offset: r.dst, dst: true, abbr: r.dstName}
-		b := transition{at: (yearStart(y) + r.end.millis(y)) - r.dst, offset: r.std, abbr: r.stdName}
-		if a.at > b.at {
-			a, b = b, a
-		}
-		for _, t := range []transition{a, b} {
-			if t.at > last {
-				z.trans = append(z.trans, t)
-			}
-		}
-	}
-	z.end = yearStart(to)
-	return nil
+	return &Zone{id: id, fixed: true, first: transition{offset: ms, standard: ms}}
 }
 
 // fold brings an instant beyond end back by whole cycles.
@@ -370,125 +197,4 @@ func appendOffset(out []byte, ms int64, separators bool, minFields, maxFields in
 		ms %= unit
 	}
 	return out
-}
-
-// rule is a POSIX TZ rule such as EST5EDT,M3.2.0,M11.1.0.
-type rule struct {
-	stdName, dstName string
-	std, dst         int64
-	start, end       ruleDay
-}
-
-type ruleDay struct {
-	kind             byte // M: week of month; J: day 1–365 without leap day; 0: day 0–365
-	month, week, day int64
-	time             int64
-}
-
-func parseRule(s string) (r rule, err error) {
-	bad := fmt.Errorf("zone rule %q", s)
-	p := s
-	name := func() string {
-		if strings.HasPrefix(p, "<") {
-			i := strings.IndexByte(p, '>')
-			if i < 0 {
-				return ""
-			}
-			n := p[1:i]
-			p = p[i+1:]
-			return n
-		}
-		i := 0
-		for i < len(p) && (p[i]|0x20) >= 'a' && (p[i]|0x20) <= 'z' {
-			i++
-		}
-		n := p[:i]
-		p = p[i:]
-		return n
-	}
-	clock := func() int64 {
-		i := 0
-		for i < len(p) && (p[i] >= '0' && p[i] <= '9' || p[i] == ':' || p[i] == '-' || p[i] == '+') {
-			i++
-		}
-		t := p[:i]
-		p = p[i:]
-		neg := strings.HasPrefix(t, "-")
-		t = strings.TrimLeft(t, "+-")
-		unit, v := int64(3600000), int64(0)
-		for _, f := range strings.Split(t, ":") {
-			n, _ := strconv.ParseInt(f, 10, 32)
-			v += n * unit
-			unit /= 60
-		}
-		if neg {
-			v = -v
-		}
-		return v
-	}
-	r.stdName = name()
-	r.std = -clock()
-	r.dstName = name()
-	if r.dstName == "" {
-		return r, bad
-	}
-	r.dst = r.std + 3600000
-	if !strings.HasPrefix(p, ",") {
-		r.dst = -clock()
-	}
-	for _, d := range []*ruleDay{&r.start, &r.end} {
-		if !strings.HasPrefix(p, ",") {
-			return r, bad
-		}
-		p = p[1:]
-		i := strings.IndexAny(p, ",/")
-		if i < 0 {
-			i = len(p)
-		}
-		spec := p[:i]
-		p = p[i:]
-		d.time = 2 * 3600000
-		if strings.HasPrefix(p, "/") {
-			p = p[1:]
-			d.time = clock()
-		}
-		switch {
-		case strings.HasPrefix(spec, "M"):
-			d.kind = 'M'
-			if _, err := fmt.Sscanf(spec, "M%d.%d.%d", &d.month, &d.week, &d.day); err != nil {
-				return r, bad
-			}
-		case strings.HasPrefix(spec, "J"):
-			d.kind = 'J'
-			d.day, err = strconv.ParseInt(spec[1:], 10, 32)
-		default:
-			d.day, err = strconv.ParseInt(spec, 10, 32)
-		}
-		if err != nil {
-			return r, bad
-		}
-	}
-	return r, nil
-}
-
-// millis is the local time of the change, counted from the start of the year.
-func (d ruleDay) millis(year int64) int64 {
-	switch d.kind {
-	case 'M':
-		first := daysFromDate(year, d.month, 1)
-		// Weekday of the first of the month, 0 = Sunday; 1970-01-01 was a Thursday.
-		w := mod(first+4, 7)
-		day := first + mod(d.day-w, 7) + (d.week-1)*7
-		if day >= first+monthLength(year, d.month) {
-			day -= 7
-		}
-		return (day-daysFromDate(year, 1, 1))*dayMillis + d.time
-	case 'J':
-		n := d.day - 1
-		if isLeap(year) && d.day >= 60 {
-			n++
-		}
-		return n*dayMillis + d.time
-	}
-	return d.day*dayMillis + d.time
 }
