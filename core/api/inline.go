@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/engine"
@@ -33,12 +34,7 @@ func (c *call) inlinePath() (answer, error) {
 	if t := v.Body().Initiator.Type; t != engine.ByForeach {
 		return answer{}, fault.New(fault.BadRequest, "instance %s was started by %s and is no iteration of a foreach step", v.ID(), t)
 	}
-	list := v.Body().Initiator.Ancestors
-	from := len(list) - 1
-	for from > 0 && definition.IsInlineID(list[from].WorkflowID) {
-		from--
-	}
-	path := append(append([]engine.Ancestor(nil), list[from:]...), engine.Ancestor{WorkflowID: v.ID().Workflow, InstanceID: n})
+	path := append(v.Body().Initiator.Inline(), engine.Ancestor{WorkflowID: v.ID().Workflow, InstanceID: n})
 	return ok(view.AppendAncestors(nil, path))
 }
 
@@ -54,18 +50,16 @@ func (c *call) inlineWorkflowID() (answer, error) {
 		return answer{}, err
 	}
 	target := path[len(path)-1].StepID
-	way := foreachWay(v.Body().Workflow.Steps, target)
-	if len(way) == 0 || len(way)+1 != len(path) {
+	way := loop.Way(v.Body().Workflow.Steps, target)
+	inForeach := !slices.ContainsFunc(way, func(s *definition.Step) bool { return s.Type != definition.Foreach })
+	if len(way) == 0 || !inForeach || len(way)+1 != len(path) {
 		return answer{}, fault.New(fault.BadRequest, "step [%s] does not lie below %d foreach steps of workflow [%s]", target, len(path)-1, root.WorkflowID)
 	}
 	parent := v.Body()
 	id := ""
-	for i, stepID := range way {
-		id = loop.InlineID(parent, stepID, false)
-		below := &engine.Body{WorkflowID: id, InternalID: parent.InternalID, InstanceID: path[i+1].InstanceID}
-		below.Initiator.Ancestors = append(append([]engine.Ancestor(nil), parent.Initiator.Ancestors...),
-			engine.Ancestor{WorkflowID: parent.WorkflowID, InstanceID: parent.InstanceID, StepID: stepID})
-		parent = below
+	for i, s := range way {
+		parent = loop.Inside(parent, s, path[i+1].InstanceID)
+		id = parent.WorkflowID
 	}
 	return ok([]byte(id))
 }
@@ -90,22 +84,4 @@ func readInlinePath(body []byte) ([]engine.Ancestor, error) {
 		return nil, fault.New(fault.BadRequest, "the path to a step must have a root and the step")
 	}
 	return path, nil
-}
-
-// foreachWay are the foreach steps around a step, from the outermost; nil when it lies in none, or in a while step.
-func foreachWay(steps []*definition.Step, target string) []string {
-	for _, s := range steps {
-		if s.Type != definition.Foreach {
-			continue
-		}
-		for _, b := range s.Steps {
-			if b.ID == target {
-				return []string{s.ID}
-			}
-		}
-		if below := foreachWay(s.Steps, target); below != nil {
-			return append([]string{s.ID}, below...)
-		}
-	}
-	return nil
 }

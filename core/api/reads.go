@@ -107,8 +107,8 @@ func (c *call) appendRun(v *app.RunView, o view.InstanceOptions) ([]byte, error)
 	return view.AppendInstance(nil, v.State(), o)
 }
 
-// pageRequest reads first, last and cursor.
-func (c *call) pageRequest() (view.PageRequest, error) {
+// pageSize reads first and last.
+func (c *call) pageSize() (view.PageRequest, error) {
 	var p view.PageRequest
 	first, err := c.queryLong("first")
 	if err != nil {
@@ -124,7 +124,13 @@ func (c *call) pageRequest() (view.PageRequest, error) {
 	if last != nil {
 		p.Last, p.HasLast = *last, true
 	}
-	if err := p.Check(); err != nil {
+	return p, p.Check()
+}
+
+// pageRequest reads first, last and a cursor that is a number.
+func (c *call) pageRequest() (view.PageRequest, error) {
+	p, err := c.pageSize()
+	if err != nil {
 		return p, err
 	}
 	if text, has := c.query("cursor"); has && text != "" {

@@ -5,7 +5,7 @@ func (a *API) routes() []route {
 	var all []route
 	for _, group := range [][]route{
 		a.definitionRoutes(), a.startRoutes(), a.readRoutes(), a.actionRoutes(), a.breakpointRoutes(), a.templateRoutes(), a.signalRoutes(), a.inlineRoutes(),
-		a.healthRoutes(),
+		a.leafRoutes(), a.healthRoutes(),
 	} {
 		all = append(all, group...)
 	}

@@ -1,5 +1,11 @@
 package engine
 
+import (
+	"slices"
+
+	"github.com/downbeat/downbeat/core/definition"
+)
+
 // InitiatorType is what kind of thing started a run.
 type InitiatorType string
 
@@ -50,6 +56,15 @@ type Initiator struct {
 type SignalID struct {
 	Name string
 	ID   int64
+}
+
+// Inline is the part of Ancestors from the nearest workflow on that is no loop's body; empty without ancestors.
+func (i *Initiator) Inline() []Ancestor {
+	from := max(len(i.Ancestors)-1, 0)
+	for from > 0 && definition.IsInlineID(i.Ancestors[from].WorkflowID) {
+		from--
+	}
+	return slices.Clone(i.Ancestors[from:])
 }
 
 // Ancestor is the step of a run above.

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/downbeat/downbeat/core/definition"
@@ -33,6 +34,29 @@ func InlineID(parent *engine.Body, stepID string, while bool) string {
 	}
 	sum := md5.Sum([]byte(stepID + "@" + strconv.FormatInt(parent.InstanceID, 10) + "@" + parent.WorkflowID))
 	return prefix + hashKey(parent.InternalID) + "_" + rangeKey(anchor) + "_" + hex.EncodeToString(sum[:])
+}
+
+// Inside is as much of the body of an iteration as its place tells: what InlineID asks for a loop inside it.
+func Inside(parent *engine.Body, s *definition.Step, iteration int64) *engine.Body {
+	b := &engine.Body{WorkflowID: InlineID(parent, s.ID, s.Type == definition.While), InternalID: parent.InternalID, InstanceID: iteration}
+	b.Initiator.Ancestors = append(slices.Clip(parent.Initiator.Ancestors), engine.Ancestor{WorkflowID: parent.WorkflowID, InstanceID: parent.InstanceID, StepID: s.ID})
+	return b
+}
+
+// Way are the loops around a step, from the outermost; nil when it lies in none, or there is no such step.
+func Way(steps []*definition.Step, target string) []*definition.Step {
+	for _, s := range steps {
+		if s.Type != definition.Foreach && s.Type != definition.While {
+			continue
+		}
+		if slices.ContainsFunc(s.Steps, func(b *definition.Step) bool { return b.ID == target }) {
+			return []*definition.Step{s}
+		}
+		if inner := Way(s.Steps, target); inner != nil {
+			return append([]*definition.Step{s}, inner...)
+		}
+	}
+	return nil
 }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
