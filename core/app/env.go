@@ -36,8 +36,9 @@ type runEnv struct {
 	lacking map[string]bool // permit heads asked for and not loaded
 }
 
-// newEnv loads what every decision about a run reads. What the tries before were given is kept: permits are held under
-// the same uuids, and the rest only saves asking twice.
+// newEnv loads what every decision about a run reads. What the tries before were given is kept, which saves asking twice,
+// but permits only while the run is as it was: another decision may have given them back, or their lease may be over (see
+// fence). Asking again for what is held costs no write.
 func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, error) {
 	ctl, err := a.loadCtl(ctx, owner(v.body))
 	if err != nil {
@@ -55,8 +56,10 @@ func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, 
 		signals: newSignalEnv(),
 	}
 	if before != nil {
-		e.grants, e.permits, e.earlier, e.outside = before.grants, before.permits, before.earlier, before.outside
-		e.signals.announced = before.signals.announced
+		e.earlier, e.outside, e.signals.announced = before.earlier, before.outside, before.signals.announced
+		if before.v.item.Rev == v.item.Rev {
+			e.grants, e.permits = before.grants, before.permits
+		}
 	}
 	return e, nil
 }

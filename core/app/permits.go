@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -162,11 +164,13 @@ func (a *App) verify(ctx context.Context, h *permit.Head, now, before int64) ([]
 			live[run] = map[string]bool{}
 			continue
 		}
-		uuids, err := a.liveAttempts(ctx, id)
+		uuids, known, err := a.liveAttempts(ctx, id, h.Leased(run, before))
 		if err != nil {
 			return nil, err
 		}
-		live[run] = uuids
+		if known {
+			live[run] = uuids
+		}
 	}
 	return h.Verify(now, before, func(run string) (map[string]bool, bool) {
 		uuids, known := live[run]
@@ -174,23 +178,41 @@ func (a *App) verify(ctx context.Context, h *permit.Head, now, before int64) ([]
 	}), nil
 }
 
-// liveAttempts are the uuids of a run's attempts that are not terminal.
-func (a *App) liveAttempts(ctx context.Context, id store.RunID) (map[string]bool, error) {
-	live := map[string]bool{}
+// liveAttempts are the permits of a run's attempts that are not terminal. It is false when it cannot be told that those
+// asked for which are not among them stay so: a decision that was granted them and stood still may yet commit.
+func (a *App) liveAttempts(ctx context.Context, id store.RunID, asked []string) (map[string]bool, bool, error) {
 	v, err := a.loadRun(ctx, id, "")
-	if err == errNoRun {
-		return live, nil
+	if errors.Is(err, errNoRun) {
+		// A deleted run has something in its place that nobody writes over. One that has nothing is yet to be made.
+		item, u, err := a.cfg.Table.Get(ctx, store.RunKey(id))
+		a.spend(u)
+		return map[string]bool{}, store.IsGone(item), err
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	live := map[string]bool{}
 	st := v.state()
 	for i := range st.Steps {
 		if at := st.Steps[i].Latest; at != nil && !at.Status.Terminal() {
 			live[at.Permit()] = true
 		}
 	}
-	return live, nil
+	if v.head.Run.Status.Terminal() || !slices.ContainsFunc(asked, func(uuid string) bool { return !live[uuid] }) {
+		return live, true, nil
+	}
+	known, err := a.fence(ctx, v.item)
+	return live, known, err
+}
+
+// fence moves the head of a run by one revision and changes nothing else, so that no decision commits any more that was
+// made of what was read, or of something older. It is false when somebody else has moved the head.
+func (a *App) fence(ctx context.Context, item table.Item) (bool, error) {
+	err := a.put(ctx, item, item.Key, item.Data, item.Due)
+	if lost(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func permitPoke(head string) events.Poke {

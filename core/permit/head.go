@@ -331,11 +331,27 @@ func (h *Head) Leases(before int64, n int) []string {
 	return runs
 }
 
+// Leased are the uuids of a run's holders and waiters that were verified last before the time.
+func (h *Head) Leased(run string, before int64) []string {
+	var uuids []string
+	for _, e := range h.Holders {
+		if e.Run == run && e.Verified < before {
+			uuids = append(uuids, e.UUID)
+		}
+	}
+	for _, w := range h.Waiters {
+		if w.Run == run && w.Verified < before {
+			uuids = append(uuids, w.UUID)
+		}
+	}
+	return uuids
+}
+
 // Verify frees the holders and waiters that were verified last before the time and that their run, read strongly, does
 // not name as live (P30), and returns the runs to poke, sorted. live gives the uuids of a run's attempts that are not
 // ended, none for a run that does not exist, and false for a run that was not read: what belongs to it stays. Younger
 // entries stay too: the decision that asked for them may not be committed yet. So before is LeasedBefore(now), or a time
-// since which no decision can be under way.
+// since which no decision can be under way. Older decisions that stood still must have been made unable to commit.
 func (h *Head) Verify(now, before int64, live func(run string) (map[string]bool, bool)) []string {
 	dead := func(uuid, run string, verified *int64) bool {
 		if *verified >= before {
