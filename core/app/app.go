@@ -274,7 +274,11 @@ func (a *App) next(prev table.Item, key table.Key, data []byte, due int64) table
 	if prev.Exists() {
 		cond = table.RevIs(prev.Rev)
 	}
-	return table.Write{Item: table.Item{Key: key, Rev: prev.Rev + 1, Tokens: tokens, Due: due, Data: data}, Cond: cond}
+	rev := prev.Rev + 1
+	if !prev.Exists() && store.ComesAgain(key) {
+		rev += int64(tokens[0] >> 4)
+	}
+	return table.Write{Item: table.Item{Key: key, Rev: rev, Tokens: tokens, Due: due, Data: data}, Cond: cond}
 }
 
 // maxTries is how often a move is tried in place before it is left to a poke (P9: the first, and two retries), and

@@ -92,14 +92,15 @@ func (a *App) Delete(ctx context.Context, workflow string, caller definition.Use
 		return "", err
 	}
 	// The item comes first: from here on the sweep ends what this call began.
-	err = a.put(ctx, table.Item{}, store.DeletionKey(workflow), data, moveDue(0, a.now()+deletionDue, a.now()))
+	w := a.next(table.Item{}, store.DeletionKey(workflow), data, moveDue(0, a.now()+deletionDue, a.now()))
+	err = a.write(ctx, w)
 	if table.CodeOf(err) == table.CodeConflict {
 		return "", definition.UnknownWorkflow(workflow)
 	}
 	if err != nil {
 		return "", err
 	}
-	if err := a.beginDeletion(ctx, &d); err != nil {
+	if err := a.beginDeletion(ctx, w.Item, &d); err != nil {
 		return "", err
 	}
 	return message, a.settleSoon(ctx, []task{{kind: taskDelete, workflow: workflow}})
@@ -108,8 +109,8 @@ func (a *App) Delete(ctx context.Context, workflow string, caller definition.Use
 // errBusy tells that a run came between the check and the lane's word.
 var errBusy = fault.New(fault.BadRequest, "Cannot delete the workflow because a run of it was started meanwhile. Please stop it and try again.")
 
-// beginDeletion has the lane refuse starts and takes the control item away.
-func (a *App) beginDeletion(ctx context.Context, d *deletion) error {
+// beginDeletion has the lane refuse starts and takes the control item away. item is that of the deletion.
+func (a *App) beginDeletion(ctx context.Context, item table.Item, d *deletion) error {
 	if err := a.finishOrders(ctx, d.Workflow); err != nil {
 		return err
 	}
@@ -119,7 +120,15 @@ func (a *App) beginDeletion(ctx context.Context, d *deletion) error {
 		return err
 	}
 	if !ask.deleted {
-		err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.DeletionKey(d.Workflow)}})
+		err := a.deleteRead(ctx, item)
+		if table.CodeOf(err) == table.CodeConflict {
+			// To another the lane said yes, who goes on; or it is gone.
+			deleting, err := a.Deleting(ctx, d.Workflow)
+			if deleting || err != nil {
+				return err
+			}
+			return errBusy
+		}
 		if err == nil {
 			err = a.settleSoon(ctx, tasks)
 		}
@@ -138,7 +147,7 @@ func (a *App) beginDeletion(ctx context.Context, d *deletion) error {
 		if err := a.publishUnsent(ctx, ctl); err != nil {
 			return err
 		}
-		err = a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.CtlKey(d.Workflow)}, Cond: table.RevIs(ctl.item.Rev)})
+		err = a.deleteRead(ctx, ctl.item)
 		if table.CodeOf(err) != table.CodeConflict {
 			return err
 		}
@@ -175,7 +184,7 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 	more := false
 	switch d.Stage {
 	case deleteAsked:
-		if err := a.beginDeletion(ctx, d); err != nil {
+		if err := a.beginDeletion(ctx, item, d); err != nil {
 			if errors.Is(err, errBusy) {
 				return nil, nil
 			}
@@ -206,7 +215,7 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 		more = instance < d.Last
 	case deleteRest:
 		if more, err = a.deleteSome(ctx, table.Query{PK: store.FailedPK(workflow), To: store.FailedKey(workflow, d.Last).SK}); err == nil && !more {
-			return nil, a.endDeletion(ctx, d)
+			return nil, a.endDeletion(ctx, item, d)
 		}
 	}
 	if err != nil {
@@ -230,11 +239,20 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 
 // endDeletion lets the id be used again. The counter of instances stays with the lane; readers learn where the living
 // ones begin.
-func (a *App) endDeletion(ctx context.Context, d *deletion) error {
+func (a *App) endDeletion(ctx context.Context, item table.Item, d *deletion) error {
 	for {
 		it, err := a.get(ctx, store.DeletedKey(d.Workflow))
 		if err != nil {
 			return err
+		}
+		if it.Exists() {
+			known, err := store.DecodeNumber(it.Data)
+			if err != nil {
+				return a.park(it, err)
+			}
+			if known.Instance >= d.Last {
+				break
+			}
 		}
 		err = a.put(ctx, it, store.DeletedKey(d.Workflow), store.Number{Instance: d.Last}.Encode(), 0)
 		if err == nil {
@@ -251,7 +269,16 @@ func (a *App) endDeletion(ctx context.Context, d *deletion) error {
 	if _, err := a.askLane(ctx, d.Workflow, &laneAsk{revive: true}); err != nil {
 		return err
 	}
-	return a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.DeletionKey(d.Workflow)}})
+	err := a.deleteRead(ctx, item)
+	if table.CodeOf(err) == table.CodeConflict {
+		return nil // somebody else has ended it
+	}
+	return err
+}
+
+// deleteRead deletes an item as it was read.
+func (a *App) deleteRead(ctx context.Context, it table.Item) error {
+	return a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}, Cond: table.RevIs(it.Rev)})
 }
 
 // deletePartition deletes up to deletionStep items of a partition and tells whether more are left.

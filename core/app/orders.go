@@ -240,7 +240,7 @@ func (a *App) unmarkFailed(ctx context.Context, id store.RunID) error {
 	if n, err := store.DecodeNumber(it.Data); err != nil || n.Run > id.Run {
 		return err
 	}
-	err = a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}, Cond: table.RevIs(it.Rev)})
+	err = a.deleteRead(ctx, it)
 	if table.CodeOf(err) == table.CodeConflict {
 		return nil
 	}
@@ -270,7 +270,7 @@ func (a *App) blockedInstances(ctx context.Context, workflow string, limit int) 
 				found = append(found, instance)
 				continue
 			}
-			if err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}, Cond: table.RevIs(it.Rev)}); err != nil && table.CodeOf(err) != table.CodeConflict {
+			if err := a.deleteRead(ctx, it); err != nil && table.CodeOf(err) != table.CodeConflict {
 				return nil, err
 			}
 		}

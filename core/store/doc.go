@@ -56,6 +56,17 @@ func num(n int64) string {
 
 func CtlKey(workflow string) table.Key { return table.Key{PK: "ctl#" + workflow, SK: "ctl"} }
 
+// ComesAgain tells whether an item with that key may be deleted and made again, and is written on the revision that was
+// read. Such an item must not begin at revision 1 each time: who read the one before and stood still would find its
+// revision again, and write over another life.
+func ComesAgain(k table.Key) bool {
+	switch kind, _, _ := strings.Cut(k.PK, "#"); kind {
+	case "ctl", "del", "failed":
+		return true
+	}
+	return false
+}
+
 // ParseCtlKey reads the workflow out of a control item's key.
 func ParseCtlKey(k table.Key) (string, bool) { return strings.CutPrefix(k.PK, "ctl#") }
 
