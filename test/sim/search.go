@@ -12,6 +12,8 @@ type Summary struct {
 	Counts map[string]int
 	// Failed is the report of the smallest seed that violated an invariant, nil when none did.
 	Failed *Report
+	// Failures are the reports of all seeds that did.
+	Failures []Report
 }
 
 // Kinds are the kinds of requests, faults and outcomes that are counted and must all happen.
@@ -41,8 +43,8 @@ func (s Summary) Missing() []string {
 }
 
 // Search simulates n seeds from first on, on so many processors as workers says (0: all), and stops at the first
-// violation. The seed of opts is not used.
-func Search(opts Options, first uint64, n, workers int) Summary {
+// violation, or with all only at the end. The seed of opts is not used.
+func Search(opts Options, first uint64, n, workers int, all bool) Summary {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
@@ -57,7 +59,7 @@ func Search(opts Options, first uint64, n, workers int) Summary {
 		wg.Go(func() {
 			for {
 				mu.Lock()
-				if sum.Failed != nil || next >= first+uint64(n) {
+				if sum.Failed != nil && !all || next >= first+uint64(n) {
 					mu.Unlock()
 					return
 				}
@@ -73,8 +75,11 @@ func Search(opts Options, first uint64, n, workers int) Summary {
 				for k, c := range rep.Counts {
 					sum.Counts[k] += c
 				}
-				if rep.Violated != nil && (sum.Failed == nil || rep.Seed < sum.Failed.Seed) {
-					sum.Failed = &rep
+				if rep.Violated != nil {
+					sum.Failures = append(sum.Failures, rep)
+					if sum.Failed == nil || rep.Seed < sum.Failed.Seed {
+						sum.Failed = &rep
+					}
 				}
 				mu.Unlock()
 			}

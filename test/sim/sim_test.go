@@ -23,7 +23,7 @@ func seeds() int {
 }
 
 func TestInvariantsHoldWithAllFaults(t *testing.T) {
-	sum := Search(Options{Faults: AllFaults()}, 1, seeds(), 0)
+	sum := Search(Options{Faults: AllFaults()}, 1, seeds(), 0, false)
 	if f := sum.Failed; f != nil {
 		t.Fatalf("seed %d: %v\nrepeat it, with its log: go run ./test/sim/cmd/sim --seed %d", f.Seed, f.Violated, f.Seed)
 	}
@@ -39,7 +39,7 @@ func TestInvariantsHoldWithAllFaults(t *testing.T) {
 }
 
 func TestInvariantsHoldWithoutFaults(t *testing.T) {
-	if f := Search(Options{}, 1, seeds()/5, 0).Failed; f != nil {
+	if f := Search(Options{}, 1, seeds()/5, 0, false).Failed; f != nil {
 		t.Fatalf("seed %d: %v\nrepeat it, with its log: go run ./test/sim/cmd/sim --calm --seed %d", f.Seed, f.Violated, f.Seed)
 	}
 }
@@ -69,7 +69,7 @@ func TestDefectsAreFound(t *testing.T) {
 			if rare[name] {
 				t.Skip("found too late for a test")
 			}
-			if Search(Options{Faults: AllFaults(), Break: name}, 1, 400, 0).Failed == nil {
+			if Search(Options{Faults: AllFaults(), Break: name}, 1, 400, 0, false).Failed == nil {
 				t.Errorf("400 seeds do not find that %s", Defects[name])
 			}
 		})

@@ -18,6 +18,7 @@ func main() {
 	first := flag.Uint64("first", 1, "the first seed")
 	seed := flag.Uint64("seed", 0, "run this seed alone and print its log")
 	workers := flag.Int("workers", 0, "how many seeds to run at once; 0: as many as there are processors")
+	all := flag.Bool("all", false, "go on after a violation, and tell all of them")
 	calm := flag.Bool("calm", false, "inject no fault")
 	quiet := flag.Bool("quiet", false, "do not print how often each kind of request and fault happened")
 	defects := flag.Bool("defects", false, "inject each deliberate defect in turn, and tell at which seed it is found")
@@ -49,7 +50,12 @@ func main() {
 		os.Exit(findAll(opts, *first, *seeds, *workers))
 	}
 	began := time.Now()
-	sum := sim.Search(opts, *first, *seeds, *workers)
+	sum := sim.Search(opts, *first, *seeds, *workers, *all)
+	if *all {
+		for _, f := range sum.Failures {
+			fmt.Printf("seed %d: %v\n", f.Seed, f.Violated)
+		}
+	}
 	if f := sum.Failed; f != nil {
 		fmt.Printf("seed %d violates an invariant, after %d seeds: %v\n", f.Seed, sum.Seeds, f.Violated)
 		fmt.Printf("repeat it, with its log: go run ./test/sim/cmd/sim --seed %d", f.Seed)
@@ -89,7 +95,7 @@ func findAll(opts sim.Options, first uint64, seeds, workers int) int {
 	code := 0
 	for _, name := range slices.Sorted(maps.Keys(sim.Defects)) {
 		opts.Break = name
-		f := sim.Search(opts, first, seeds, workers).Failed
+		f := sim.Search(opts, first, seeds, workers, false).Failed
 		if f == nil {
 			fmt.Printf("%-18s NOT FOUND by %d seeds: %s\n", name, seeds, sim.Defects[name])
 			code = 1
