@@ -141,7 +141,7 @@ func (s *system) wroteItem(p *proc, old table.Item, wr table.Write) {
 	case "a":
 		uuid := strings.TrimPrefix(key.PK, "a#")
 		if put {
-			s.claims[uuid] = claim{p, s.w.now}
+			s.claims[uuid] = claim{p, wr.Item.Order}
 		} else {
 			// Given back: the call of the outside is known to have failed.
 			delete(s.claims, uuid)

@@ -61,7 +61,7 @@ type attempt struct {
 // claim is a claim of an attempt: who made it, and when.
 type claim struct {
 	by *proc
-	at int64
+	at int64 // as the claim has it: who stood still before the write has claimed in the past
 }
 
 // laneModel is what is remembered of a lane.

@@ -291,7 +291,7 @@ func (s *system) remove(name queue.Name, m *message) {
 	q := s.queues[name]
 	for i := range q {
 		if q[i] == m {
-			s.queues[name] = append(q[:i:i], q[i+1:]...)
+			s.queues[name], s.changed = append(q[:i:i], q[i+1:]...), true
 			return
 		}
 	}
