@@ -291,7 +291,8 @@ func (s *system) remove(name queue.Name, m *message) {
 	q := s.queues[name]
 	for i := range q {
 		if q[i] == m {
-			s.queues[name], s.changed = append(q[:i:i], q[i+1:]...), true
+			s.queues[name] = append(q[:i:i], q[i+1:]...)
+			s.changed = s.changed || name == queue.Trigger
 			return
 		}
 	}
