@@ -95,11 +95,7 @@ func (t *TCT) check() error {
 }
 
 func readAlerting(v wire.Node) *Alerting {
-	if v.IsNull() {
-		return nil
-	}
-	a := &Alerting{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(a *Alerting, name string, m wire.Node) bool {
 		switch name {
 		case "emails":
 			a.Emails = readSet(m)
@@ -131,15 +127,10 @@ func readAlerting(v wire.Node) *Alerting {
 		}
 		return true
 	})
-	return a
 }
 
 func readSlack(v wire.Node) *Slack {
-	if v.IsNull() {
-		return nil
-	}
-	s := &Slack{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(s *Slack, name string, m wire.Node) bool {
 		switch name {
 		case "users":
 			s.Users = readSet(m)
@@ -152,15 +143,10 @@ func readSlack(v wire.Node) *Slack {
 		}
 		return true
 	})
-	return s
 }
 
 func readBypassDigest(v wire.Node) *BypassDigest {
-	if v.IsNull() {
-		return nil
-	}
-	b := &BypassDigest{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(b *BypassDigest, name string, m wire.Node) bool {
 		switch name {
 		case "steps":
 			b.Steps = readSet(m)
@@ -171,15 +157,10 @@ func readBypassDigest(v wire.Node) *BypassDigest {
 		}
 		return true
 	})
-	return b
 }
 
 func readTct(v wire.Node) *TCT {
-	if v.IsNull() {
-		return nil
-	}
-	t := &TCT{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(t *TCT, name string, m wire.Node) bool {
 		switch name {
 		case "completed_by_hour":
 			t.CompletedByHour = m.IntOpt()
@@ -194,15 +175,10 @@ func readTct(v wire.Node) *TCT {
 		}
 		return true
 	})
-	return t
 }
 
 func readPagerdutyConfig(v wire.Node) *PagerdutyConfig {
-	if v.IsNull() {
-		return nil
-	}
-	p := &PagerdutyConfig{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(p *PagerdutyConfig, name string, m wire.Node) bool {
 		switch name {
 		case "severity":
 			p.Severity = m.Enum(pageSeverities)
@@ -213,15 +189,10 @@ func readPagerdutyConfig(v wire.Node) *PagerdutyConfig {
 		}
 		return true
 	})
-	return p
 }
 
 func readAlertType(v wire.Node) *AlertType {
-	if v.IsNull() {
-		return nil
-	}
-	a := &AlertType{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(a *AlertType, name string, m wire.Node) bool {
 		switch name {
 		case "emails":
 			a.Emails = readSet(m)
@@ -254,7 +225,6 @@ func readAlertType(v wire.Node) *AlertType {
 		}
 		return true
 	})
-	return a
 }
 
 // ForRun is the run's copy of the alerting (workflow-definition.md 4.4): every e-mail is interpolated, and

@@ -28,6 +28,16 @@ func each(v wire.Node, read func(name string, m wire.Node) bool) {
 	}
 }
 
+// objectOf reads an object member by member: nil for null.
+func objectOf[T any](v wire.Node, read func(o *T, name string, m wire.Node) bool) *T {
+	if v.IsNull() {
+		return nil
+	}
+	o := new(T)
+	each(v, func(name string, m wire.Node) bool { return read(o, name, m) })
+	return o
+}
+
 // listOf reads the elements of an array: nil for null, empty for an empty one.
 func listOf[T any](v wire.Node, read func(wire.Node) T) []T {
 	nodes := v.List()
@@ -219,11 +229,7 @@ func readTransition(v wire.Node) dag.Transition {
 }
 
 func readRetryPolicy(v wire.Node) *RetryPolicy {
-	if v.IsNull() {
-		return nil
-	}
-	p := &RetryPolicy{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(p *RetryPolicy, name string, m wire.Node) bool {
 		switch name {
 		case "error_retry_limit":
 			p.ErrorRetryLimit = readParsable(m)
@@ -238,7 +244,6 @@ func readRetryPolicy(v wire.Node) *RetryPolicy {
 		}
 		return true
 	})
-	return p
 }
 
 func readBackoff(v wire.Node) *Backoff {
@@ -364,11 +369,7 @@ func readSignalTrigger(v wire.Node) SignalTrigger {
 }
 
 func readSignalEntry(v wire.Node) *SignalEntry {
-	if v.IsNull() {
-		return nil
-	}
-	e := &SignalEntry{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(e *SignalEntry, name string, m wire.Node) bool {
 		switch name {
 		case "match_params":
 			e.MatchParams = nil
@@ -386,7 +387,6 @@ func readSignalEntry(v wire.Node) *SignalEntry {
 		}
 		return true
 	})
-	return e
 }
 
 func readSignalMatch(signalParam string, v wire.Node) NamedSignalMatch {
@@ -434,11 +434,7 @@ func readOperator(v wire.Node) Operator {
 }
 
 func readDependency(v wire.Node) *SignalDependency {
-	if v.IsNull() {
-		return nil
-	}
-	dep := &SignalDependency{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(dep *SignalDependency, name string, m wire.Node) bool {
 		switch name {
 		case "name":
 			dep.Name = m.StrOpt()
@@ -456,7 +452,6 @@ func readDependency(v wire.Node) *SignalDependency {
 		}
 		return true
 	})
-	return dep
 }
 
 func readMatchParam(signalParam string, v wire.Node) NamedMatchParam {
@@ -485,11 +480,7 @@ func readMatchParam(signalParam string, v wire.Node) NamedMatchParam {
 }
 
 func readOutput(v wire.Node) *SignalOutput {
-	if v.IsNull() {
-		return nil
-	}
-	o := &SignalOutput{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(o *SignalOutput, name string, m wire.Node) bool {
 		switch name {
 		case "name":
 			o.Name = m.StrOpt()
@@ -507,7 +498,6 @@ func readOutput(v wire.Node) *SignalOutput {
 		}
 		return true
 	})
-	return o
 }
 
 func readProperties(v wire.Node) *Properties {
@@ -630,11 +620,7 @@ func ReadUser(v wire.Node) *User {
 
 // ReadGitInfo reads the object strictly; nil for null.
 func ReadGitInfo(v wire.Node) *GitInfo {
-	if v.IsNull() {
-		return nil
-	}
-	g := &GitInfo{}
-	each(v, func(name string, m wire.Node) bool {
+	return objectOf(v, func(g *GitInfo, name string, m wire.Node) bool {
 		switch name {
 		case "origin":
 			g.Origin = m.StrOpt()
@@ -655,7 +641,6 @@ func ReadGitInfo(v wire.Node) *GitInfo {
 		}
 		return true
 	})
-	return g
 }
 
 func readParsable(v wire.Node) *ParsableLong {
