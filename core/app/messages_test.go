@@ -12,6 +12,7 @@ import (
 	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
+	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/events"
 )
@@ -218,3 +219,40 @@ func TestHeadOfManyJobs(t *testing.T) {
 }
 
 var _ table.Table = (*ports)(nil)
+
+// TestParkedHeadIsLeftAlone: a poke about a head that cannot be read, or is of a newer version, makes no other poke. The
+// first is parked once and the second waits for the sweep, however long it takes until somebody can read them.
+func TestParkedHeadIsLeftAlone(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		data   []byte
+		parked float64
+	}{
+		{"corrupt", []byte{1}, 1},
+		{"newer", []byte{200}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSystem(t)
+			s.push("w", sequential, chain)
+			s.mustStart("w", request1)
+			s.pass(time.Minute)
+			it, _, err := s.table.Get(t.Context(), store.LaneKey("w"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			it.Data, it.Due = tt.data, s.now+60_000
+			if _, err := s.table.BatchPut(t.Context(), []table.Item{it}); err != nil {
+				t.Fatal(err)
+			}
+			sends := s.counts[app.CountSends]
+			s.pass(time.Hour)
+			// Those of the sweep: at its time, and at the ages of 1, 2, 4, … 32 minutes.
+			if n := s.counts[app.CountSends] - sends; n > 8 || len(s.dead) > 0 {
+				t.Errorf("%v messages in an hour, %d dead", n, len(s.dead))
+			}
+			if n := s.counts[app.CountParked]; n != tt.parked {
+				t.Errorf("parked %v times, want %v", n, tt.parked)
+			}
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/lane"
+	"github.com/downbeat/downbeat/core/pack"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
@@ -102,6 +103,12 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 				// The bus may be away for long, and with everybody's events: the sweep tries again less and less often, where
 				// pokes would go round and round.
 				a.log.WarnContext(ctx, "events are published later", "workflow", t.workflow, "run", t.run.String(), "error", err)
+				continue
+			}
+			var corrupt *CorruptError
+			if errors.As(err, &corrupt) || errors.Is(err, pack.ErrNewer) {
+				// A poke would find the same, again and again. What cannot be read was reported and is parked; what is of a
+				// newer version is still due, and the sweep brings it to a process that can read it.
 				continue
 			}
 			t.delay = max(t.delay, a.jitter())
