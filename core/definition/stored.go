@@ -32,7 +32,7 @@ func TriggerUUIDs(w *Workflow, timeTriggers bool) []string {
 	if !timeTriggers {
 		var ids []string
 		for i := range w.SignalTriggers {
-			ids = append(ids, triggerUUID(w.SignalTriggers[i].AppendJSON(nil)))
+			ids = append(ids, textUUID(w.SignalTriggers[i].AppendJSON(nil)))
 		}
 		return ids
 	}
@@ -41,13 +41,13 @@ func TriggerUUIDs(w *Workflow, timeTriggers bool) []string {
 	}
 	texts := make([]string, len(w.TimeTriggers))
 	for i := range w.TimeTriggers {
-		texts[i] = w.TimeTriggers[i].String()
+		texts[i] = w.TimeTriggers[i].Declared()
 	}
-	return []string{triggerUUID([]byte("[" + strings.Join(texts, ", ") + "]"))}
+	return []string{textUUID([]byte("[" + strings.Join(texts, ", ") + "]"))}
 }
 
-// triggerUUID is the version 3 UUID of a text without name space, as Java makes it.
-func triggerUUID(text []byte) string {
+// textUUID is the version 3 UUID of a text without name space, as Java makes it.
+func textUUID(text []byte) string {
 	sum := md5.Sum(text)
 	sum[6] = sum[6]&0x0f | 0x30
 	sum[8] = sum[8]&0x3f | 0x80

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,21 +34,38 @@ func (t *TimeTrigger) CronText() string {
 	return ""
 }
 
-// String is the trigger in Maestro's rendering; PREDEFINED ones are shown as their cron. Seeds and ids
-// are made of it.
+// String is the trigger in Maestro's rendering, PREDEFINED ones as their cron: seeds of the jitter are made of it.
 func (t *TimeTrigger) String() string {
 	if t.Type == IntervalTrigger {
 		return "IntervalTimeTrigger"
 	}
-	zone := "null"
-	if t.Timezone != nil {
-		zone = *t.Timezone
+	return "CronTimeTrigger(cron=" + t.CronText() + t.rendering()
+}
+
+// Declared is the trigger in Maestro's rendering, PREDEFINED ones as they are: ids are made of it.
+func (t *TimeTrigger) Declared() string {
+	if t.Type != PredefinedTrigger {
+		return t.String()
 	}
-	s := "CronTimeTrigger(cron=" + t.CronText() + ", timezone=" + zone
+	return "PredefinedTimeTrigger(expression=" + strings.ToUpper(strings.TrimPrefix(t.Expression, "@")) + t.rendering()
+}
+
+// rendering is what follows the first member.
+func (t *TimeTrigger) rendering() string {
+	s := ", timezone=null"
+	if t.Timezone != nil {
+		s = ", timezone=" + *t.Timezone
+	}
 	if t.FuzzyMaxDelay != nil {
 		s += ", fuzzyMaxDelay=" + t.FuzzyMaxDelay.String()
 	}
 	return s + ")"
+}
+
+// StartID is the request id of the run that the trigger starts at a fire time: the version 3 UUID of workflow, trigger
+// and epoch second (time-triggers.md 10). However often a fire time is handled, and by whichever version, it is one start.
+func (t *TimeTrigger) StartID(workflowID string, fire int64) string {
+	return textUUID([]byte(workflowID + ":" + t.Declared() + ":" + strconv.FormatInt(fire/1000, 10)))
 }
 
 // Timer computes the fire times of a time trigger.
@@ -83,7 +101,16 @@ func (t *TimeTrigger) Timer(workflowID string) (*Timer, error) {
 
 // Next is the first fire time after a time, jitter included: the cron time after it plus the jitter.
 // It is false when the trigger never fires again.
+//
+// After a fire time it goes on from the cron time of that one. Different from Maestro, which looks for the repeated hour
+// of autumn from the jittered time, does not find it, and fires a daily job of that hour twice. Where the jitter is longer
+// than the distance of cron times, those in between are left out, as Maestro does.
 func (t *Timer) Next(after int64) (int64, bool) {
+	if at := after - t.DelayMillis; t.DelayMillis > 0 && t.schedule.Fires(at, t.zone) {
+		if next, ok := t.schedule.Next(at, t.zone); !ok || next > after {
+			return next + t.DelayMillis, ok
+		}
+	}
 	next, ok := t.schedule.Next(after, t.zone)
 	return next + t.DelayMillis, ok
 }

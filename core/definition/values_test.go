@@ -3,6 +3,7 @@ package definition
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/downbeat/downbeat/core/sel"
 )
@@ -195,6 +196,60 @@ func TestJitter(t *testing.T) { // time-triggers.md 5
 	} {
 		if _, err := trigger.Timer("w"); err == nil {
 			t.Errorf("%s is accepted", &trigger)
+		}
+	}
+}
+
+// TestTriggerIDs: the samples of the ids, which tell predefined triggers from their cron.
+func TestTriggerIDs(t *testing.T) { // time-triggers.md 7, 10
+	utc, tokyo, nine := "UTC", "Asia/Tokyo", "0 9 * * *"
+	cron := TimeTrigger{Type: CronTrigger, Cron: &nine, Timezone: &utc}
+	daily := TimeTrigger{Type: PredefinedTrigger, Expression: "@daily", Timezone: &tokyo}
+	w := &Workflow{ID: "wf-a", TimeTriggers: []TimeTrigger{cron, daily}}
+	if got := TriggerUUIDs(w, true); len(got) != 1 || got[0] != "669e6e14-8ddb-30c1-a1da-113d7200ff58" {
+		t.Errorf("id of the list: %q", got)
+	}
+	if got := cron.StartID("wf-a", 1735722000_000); got != "e0dc699f-758b-36d8-a90b-45a2c6bb4adb" {
+		t.Errorf("id of a start: %s", got)
+	}
+	midnight := "0 0 * * *"
+	same := TimeTrigger{Type: CronTrigger, Cron: &midnight, Timezone: &tokyo}
+	if daily.StartID("w", 0) == same.StartID("w", 0) {
+		t.Error("a predefined trigger and its cron have one id: two runs at one time would be one")
+	}
+}
+
+// TestJitteredTimes: fire times with a fixed delay. They are as far from each other as the cron times; a daily job of the
+// repeated hour of autumn runs once with it, too; cron times that lie within the delay are left out.
+func TestJitteredTimes(t *testing.T) { // time-triggers.md 4, 5, 14
+	for _, c := range []struct {
+		cron, zone string
+		delay      int64 // seconds
+		from       string
+		want       []string
+	}{
+		{"0 0 * * *", "UTC", 297, "2025-01-01T00:00:00Z", []string{"2025-01-02T00:04:57Z", "2025-01-03T00:04:57Z"}},
+		{"0 0 * * *", "UTC", 297, "2025-01-01T00:04:57Z", []string{"2025-01-02T00:04:57Z", "2025-01-03T00:04:57Z"}},
+		{"30 1 * * *", "America/Los_Angeles", 300, "2025-11-01T12:00:00Z", []string{"2025-11-02T08:35:00Z", "2025-11-03T09:35:00Z"}},
+		{"*/2 * * * *", "UTC", 300, "2025-01-01T00:00:00Z", []string{"2025-01-01T00:07:00Z", "2025-01-01T00:13:00Z"}},
+	} {
+		trigger := TimeTrigger{Type: CronTrigger, Cron: &c.cron, Timezone: &c.zone}
+		timer, err := trigger.Timer("w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		timer.DelayMillis = c.delay * 1000
+		at, err := time.Parse(time.RFC3339, c.from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ms := at.UnixMilli()
+		for _, want := range c.want {
+			next, ok := timer.Next(ms)
+			if got := time.UnixMilli(next).UTC().Format(time.RFC3339); !ok || got != want {
+				t.Errorf("%s %s after %s: %s, want %s", c.cron, c.zone, time.UnixMilli(ms).UTC().Format(time.RFC3339), got, want)
+			}
+			ms = next
 		}
 	}
 }

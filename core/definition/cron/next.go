@@ -16,7 +16,7 @@ const horizonYears = 100
 // see the second half of time-triggers.md 4.
 func (s *Schedule) Next(after int64, zone *time.Location) (int64, bool) {
 	found, ok := s.next(after, zone)
-	if !ok || after%1000 != 0 || !s.fires(after, zone) || offset(found, zone) >= offset(after, zone) {
+	if !ok || !s.Fires(after, zone) || offset(found, zone) >= offset(after, zone) {
 		return found, ok
 	}
 	if following, ok := s.next(found, zone); ok && following-found < 2*3600_000 {
@@ -30,8 +30,11 @@ func offset(ms int64, zone *time.Location) int {
 	return off
 }
 
-// fires tells whether a whole second is a fire time.
-func (s *Schedule) fires(ms int64, zone *time.Location) bool {
+// Fires tells whether a time, in epoch milliseconds, is a fire time.
+func (s *Schedule) Fires(ms int64, zone *time.Location) bool {
+	if ms%1000 != 0 {
+		return false
+	}
 	t := time.UnixMilli(ms).In(zone)
 	for i := range s.exprs {
 		e := &s.exprs[i]
