@@ -14,6 +14,7 @@ const (
 	PokeDelete = "delete" // go on deleting Workflow
 	PokeSignal = "signal" // tell triggers and waiters of the instances of the signal named by Tag
 	PokeStep   = "step"   // look at what Attempt of Step of a run has started below itself
+	PokeTime   = "time"   // start what the time triggers of Workflow are due to start
 	PokeChange = "change" // do what follows from a change of the definition or properties of Workflow
 )
 
@@ -58,7 +59,7 @@ func ParsePoke(data []byte) (Poke, error) {
 		if p.Workflow == "" || p.Instance < 1 || p.Run < 1 || p.Step == "" || p.Attempt < 1 {
 			return Poke{}, missing(name, "wf, i, r, step and a of an attempt")
 		}
-	case PokeLane, PokeDelete, PokeChange:
+	case PokeLane, PokeDelete, PokeTime, PokeChange:
 		if p.Workflow == "" {
 			return Poke{}, missing(name, "wf")
 		}

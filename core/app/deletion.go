@@ -203,7 +203,9 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 		more, err = a.deleteSome(ctx, table.Query{PK: store.TimelinePK(workflow), Prefix: store.TimelinePrefix(d.InternalID)})
 	case deleteBreakpoints:
 		if more, err = a.deletePartition(ctx, store.BreakpointPK(workflow)); err == nil && !more {
-			more, err = a.deleteSubscriptions(ctx, workflow)
+			if more, err = a.deleteSubscriptions(ctx, workflow); err == nil && !more {
+				err = a.deleteTimes(ctx, d)
+			}
 		}
 	case deleteInstances:
 		for n := 0; n < 10 && instance < d.Last; n++ {

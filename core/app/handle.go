@@ -129,6 +129,8 @@ func pokeTask(p events.Poke) task {
 		return stepTask(store.RunID{Workflow: p.Workflow, Instance: p.Instance, Run: p.Run}, p.Step, p.Attempt)
 	case events.PokeChange:
 		return task{kind: taskChange, workflow: p.Workflow}
+	case events.PokeTime:
+		return task{kind: taskTime, workflow: p.Workflow}
 	case events.PokeDelete:
 		return task{kind: taskDelete, workflow: p.Workflow}
 	}

@@ -91,6 +91,11 @@ func (a *App) Start(ctx context.Context, workflow, version, caller string, r eng
 	if err != nil {
 		return nil, err
 	}
+	return a.startOn(ctx, ctl, workflow, version, caller, r)
+}
+
+// startOn is Start with the control item that was just read.
+func (a *App) startOn(ctx context.Context, ctl *Ctl, workflow, version, caller string, r engine.StartRequest) (*Started, error) {
 	n, err := definition.ResolveVersion(ctl.Control, workflow, version)
 	if err != nil {
 		return nil, err

@@ -78,8 +78,15 @@ func (a *App) sweep(ctx context.Context, from, to int64, wanted func(e table.Due
 					a.log.ErrorContext(ctx, "due item of an unknown kind", "key", e.Key.String())
 					continue
 				}
-				if wait := e.Due - a.now(); wait > 0 && to < 1<<62 {
+				wait := e.Due - a.now()
+				switch {
+				case wait <= 0:
+				case to < 1<<62:
 					t.delay = wait
+				case t.kind == taskTime && wait < sweepHorizon:
+					t.delay = wait // the message for it was lost, and the next sweep may come too late
+				case t.kind == taskTime:
+					continue // it waits for nothing but its time
 				}
 				out = append(out, a.message(t))
 			}
@@ -125,6 +132,9 @@ func headTask(key table.Key) (task, bool) {
 	}
 	if wf, ok := store.ParseCtlKey(key); ok {
 		return task{kind: taskChange, workflow: wf}, true
+	}
+	if wf, ok := store.ParseTimesKey(key); ok {
+		return task{kind: taskTime, workflow: wf}, true
 	}
 	if wf, ok := store.ParseDeletionKey(key); ok {
 		return task{kind: taskDelete, workflow: wf}, true

@@ -32,6 +32,7 @@ const (
 	taskStep                      // look at the children of an attempt
 	taskSignal                    // pass the news of a stream on; workflow is the signal's name
 	taskUnwait                    // take waiter items away
+	taskTime                      // start what time triggers are due to start
 	taskChange                    // do what follows from a change of a workflow's definition or properties
 )
 
@@ -104,6 +105,12 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 				// pokes would go round and round.
 				a.log.WarnContext(ctx, "events are published later", "workflow", t.workflow, "run", t.run.String(), "error", err)
 				continue
+			case taskTime:
+				if userError(err) {
+					// Who refuses a start now may refuse it for long: likewise.
+					a.log.ErrorContext(ctx, "time triggers start their runs later", "workflow", t.workflow, "error", err)
+					continue
+				}
 			}
 			var corrupt *CorruptError
 			if errors.As(err, &corrupt) || errors.Is(err, pack.ErrNewer) {
@@ -180,6 +187,8 @@ func (a *App) do(ctx context.Context, t task) ([]task, error) {
 		return a.lookAtSignal(ctx, t.workflow)
 	case taskUnwait:
 		return nil, a.stopWaiting(ctx, t)
+	case taskTime:
+		return a.lookAtTimes(ctx, t.workflow)
 	case taskChange:
 		return a.followChange(ctx, t.workflow)
 	}
@@ -211,6 +220,8 @@ func (a *App) message(t task) outgoing {
 		m.Body = events.Poke{Kind: events.PokeSignal, Tag: t.workflow}.Encode()
 	case taskStep:
 		m.Body = events.Poke{Kind: events.PokeStep, Workflow: t.run.Workflow, Instance: t.run.Instance, Run: t.run.Run, Step: t.step, Attempt: t.attempt}.Encode()
+	case taskTime:
+		m.Body = events.Poke{Kind: events.PokeTime, Workflow: t.workflow}.Encode()
 	case taskChange:
 		m.Body = events.Poke{Kind: events.PokeChange, Workflow: t.workflow}.Encode()
 	case taskDelete:

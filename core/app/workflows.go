@@ -220,11 +220,15 @@ func (a *App) ChangeWorkflow(ctx context.Context, workflow string, decide func(c
 			return nil, err
 		}
 		gone, err := a.subscribe(ctx, workflow, c, change)
+		var times timesChange
 		if err == nil {
-			err = a.commitChange(ctx, workflow, c, change)
+			times, err = a.changeTimes(ctx, workflow, c, change)
 		}
 		if err == nil {
-			return change, a.afterChange(ctx, workflow, gone)
+			err = a.commitChange(ctx, workflow, c, change, times.writes)
+		}
+		if err == nil {
+			return change, a.afterChange(ctx, workflow, gone, times.tasks)
 		}
 		if !lost(err) {
 			return nil, err
@@ -232,7 +236,7 @@ func (a *App) ChangeWorkflow(ctx context.Context, workflow string, decide func(c
 		if committed, err := a.committed(ctx, workflow, c); err != nil {
 			return nil, err
 		} else if committed {
-			return change, a.afterChange(ctx, workflow, gone)
+			return change, a.afterChange(ctx, workflow, gone, times.tasks)
 		}
 	}
 	return nil, fault.New(fault.InternalError, "workflow %s is being changed by others, try again", workflow)
@@ -247,7 +251,8 @@ func (a *App) ChangeTime(c *Ctl) int64 {
 	return max(a.now(), c.Control.Properties.CreateTime+1, c.Control.ModifyTime+1)
 }
 
-func (a *App) commitChange(ctx context.Context, workflow string, c *Ctl, change *definition.Change) error {
+// commitChange commits a change, and what must move with it.
+func (a *App) commitChange(ctx context.Context, workflow string, c *Ctl, change *definition.Change, with []table.Write) error {
 	next := *c
 	control := change.Control
 	next.Control = &control
@@ -271,7 +276,7 @@ func (a *App) commitChange(ctx context.Context, workflow string, c *Ctl, change 
 		key := store.VersionKey(workflow, control.InternalID, change.Version.Metadata.VersionID)
 		writes = append(writes, table.Write{Item: table.Item{Key: key, Rev: 1, Data: kept}, Cond: table.Absent()})
 	}
-	u, err := a.cfg.Table.Transact(ctx, writes)
+	u, err := a.cfg.Table.Transact(ctx, append(writes, with...))
 	a.spend(u)
 	return err
 }
@@ -283,14 +288,14 @@ func (a *App) committed(ctx context.Context, workflow string, c *Ctl) (bool, err
 }
 
 // afterChange ends the subscriptions that a change has left behind and has the rest done that follows from it.
-func (a *App) afterChange(ctx context.Context, workflow string, gone []*signal.Subscription) error {
+func (a *App) afterChange(ctx context.Context, workflow string, gone []*signal.Subscription, tasks []task) error {
 	for _, s := range gone {
 		if err := a.unsubscribe(ctx, s.WorkflowID, s.TriggerUUID, s.Names); err != nil {
 			// Its next instance finds that the active version does not have it.
 			a.log.WarnContext(ctx, "a subscription is left to its next signal", "workflow", workflow, "trigger", s.TriggerUUID, "error", err)
 		}
 	}
-	return a.settleSoon(ctx, []task{{kind: taskChange, workflow: workflow}})
+	return a.settleSoon(ctx, append(tasks, task{kind: taskChange, workflow: workflow}))
 }
 
 // followChange does what follows from changes of a workflow: their events are published, and its lane may begin runs that

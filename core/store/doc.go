@@ -18,6 +18,7 @@
 //	                          suspect<run>  how often processes died that decided about a run, and at which step (P4)
 //	p#<run>#<0..7>            <n>.<token>   a page: immutable records of attempts, counted only when a head names it
 //	a#<step_uuid>             a             the claim of an attempt that runs outside (P19)
+//	time#<workflow>           head          the schedule of the time triggers: how far each has fired; due at the next fire
 //	failed#<workflow>         <instance>    an instance whose failure blocks STRICT_SEQUENTIAL
 //	parked                    <key>         a head that cannot be decoded, taken out of the due index (P4)
 //	permit#<workflow>         head          permits of the derived tags of one workflow; tag#<name> of a named tag
@@ -95,6 +96,12 @@ func TimelinePrefix(internalID int64) string { return num(internalID) + "#" }
 func RunBlobs(workflow string, internalID, instance int64) string {
 	return fmt.Sprintf("%s/%d/%d", workflow, internalID, instance)
 }
+
+// TimesKey names the schedule of a workflow's time triggers.
+func TimesKey(workflow string) table.Key { return table.Key{PK: "time#" + workflow, SK: "head"} }
+
+// ParseTimesKey reads the workflow out of a schedule's key.
+func ParseTimesKey(k table.Key) (string, bool) { return strings.CutPrefix(k.PK, "time#") }
 
 func LaneKey(workflow string) table.Key { return table.Key{PK: "lane#" + workflow, SK: "head"} }
 
