@@ -149,6 +149,9 @@ func (s *system) wroteItem(p *proc, old table.Item, wr table.Write) {
 		}
 	case "ctl":
 		s.checkControl(strings.TrimPrefix(key.PK, "ctl#"))
+		s.checkScheduled(strings.TrimPrefix(key.PK, "ctl#"))
+	case "time":
+		s.checkTimes(old, wr.Item)
 	}
 }
 
@@ -206,6 +209,7 @@ func (s *system) checkHead(id store.RunID, now table.Item) {
 		if prev := s.heads[store.RunID{Workflow: id.Workflow, Instance: id.Instance, Run: id.Run - 1}]; prev != nil && !prev.Run.Status.Terminal() {
 			s.w.fail("run %s is made while the run before it is %s", id, prev.Run.Status)
 		}
+		s.checkFired(id)
 		if !definition.IsInlineID(id.Workflow) && s.lanes[id.Workflow].last.Latest < id.Instance {
 			s.w.fail("run %s is made, the newest number of its lane is %d", id, s.lanes[id.Workflow].last.Latest)
 		}

@@ -21,6 +21,7 @@ var Defects = map[string]string{
 	"lane-condition":    "the head of a lane is written without its condition",
 	"lane-lost":         "the commit of a lane may be lost after its starts were answered",
 	"lease-blind":       "permits are freed when their lease is over, whatever their run says",
+	"mark-first":        "a fire of a time trigger is marked as handled before its run is stored",
 	"no-due":            "the heads of runs carry no due time",
 	"no-failed-mark":    "failed instances are not marked as blocking STRICT_SEQUENTIAL",
 	"no-release":        "permits are not given back when an attempt ends",
@@ -31,6 +32,8 @@ var Defects = map[string]string{
 	"push-in-pieces":    "a version is not stored in one transaction",
 	"run-condition":     "the head of a run is written without its condition",
 	"send-first":        "what follows from a commit of a run is sent before the commit, and the commit may fail",
+	"time-condition":    "the schedule of time triggers is written without its condition",
+	"time-due":          "the schedule of time triggers carries no due time after it has fired",
 	"start-condition":   "a start and its number are written without their condition",
 }
 
@@ -43,6 +46,7 @@ func (s *system) breaks(defect string) bool { return s.opts.Break == defect }
 // unconditional are the defects that leave out a condition, with the kind of item.
 var unconditional = map[string]string{
 	"run-condition": "run", "lane-condition": "lane", "permit-condition": "permit", "start-condition": "start", "claim-condition": "a",
+	"time-condition": "time",
 }
 
 // kindOfItem is what kind of item a key names.
@@ -81,6 +85,8 @@ func (s *system) broken(w table.Write) table.Write {
 	case unconditional[s.opts.Break] == kind:
 		w.Cond = table.None()
 	case s.breaks("no-due") && kind == "run":
+		w.Item.Due = 0
+	case s.breaks("time-due") && kind == "time" && w.Item.Rev > 1:
 		w.Item.Due = 0
 	case s.breaks("control-condition") && (kind == "ctl" || kind == "ver"):
 		w.Cond = table.None()

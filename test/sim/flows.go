@@ -49,8 +49,8 @@ func (s *system) definitionOf(workflow, strategy string) string {
 	if r.IntN(8) == 0 {
 		timeout = fmt.Sprintf(`"timeout":"%d seconds",`, 5+r.IntN(200))
 	}
-	return fmt.Sprintf(`{"properties":{"owner":"sim","run_strategy":%s},"is_active":true,"workflow":{"id":%q,%s"steps":[%s]}}`,
-		strategy, workflow, timeout, strings.Join(steps, ","))
+	return fmt.Sprintf(`{"properties":{"owner":"sim","run_strategy":%s},"is_active":true,"workflow":{"id":%q,%s%s"steps":[%s]}}`,
+		strategy, workflow, timeout, s.timeTriggersOf(), strings.Join(steps, ","))
 }
 
 // nestedOf draws a loop, or a step that starts one of the workflows after this one in their order; "" for a step that is

@@ -38,6 +38,8 @@ type model struct {
 	// pushes are the versions that were answered to a push, by internal id and number.
 	pushes map[[2]int64]bool
 
+	times *timesModel // nil where no workflow has time triggers
+
 	claims map[string]claim // of the outside work of attempts, by uuid
 	jobs   map[string]claim // under which jobs were started
 

@@ -99,7 +99,13 @@ func (t *simTable) BatchGet(_ context.Context, keys []table.Key) ([]table.Item, 
 		first = keys[0]
 	}
 	keys = t.s.renamedAll(keys)
-	return call(t.ports, "batch get", first, false, func() ([]table.Item, table.Units, error) { return t.t.BatchGet(background, keys) })
+	return call(t.ports, "batch get", first, false, func() ([]table.Item, table.Units, error) {
+		items, u, err := t.t.BatchGet(background, keys)
+		if err == nil && t.s.breaks("mark-first") {
+			t.s.markFires(t.p, items)
+		}
+		return items, u, err
+	})
 }
 
 func (t *simTable) Query(_ context.Context, q table.Query) (table.Page, table.Units, error) {

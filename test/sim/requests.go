@@ -22,6 +22,7 @@ type request struct {
 	weight int
 	make   func(s *system, workflow string)
 	silent bool // it is no call, and nobody answers it
+	timed  bool // it is made where workflows have time triggers
 	// then are kinds of which one follows in most cases.
 	then []string
 }
@@ -67,6 +68,9 @@ var requests = []request{
 	{name: "resume attempt", weight: 3, make: func(s *system, wf string) { s.whenPaused(wf, 1) }},
 	{name: "read instance", weight: 3, make: (*system).read},
 	{name: "poison message", weight: 2, make: (*system).sendPoison, silent: true},
+	{name: "disable time triggers", weight: 6, make: func(s *system, wf string) { s.disableTimes(wf, true) }, then: []string{"enable time triggers"}, timed: true},
+	{name: "enable time triggers", weight: 3, make: func(s *system, wf string) { s.disableTimes(wf, false) }, timed: true},
+	{name: "deactivate and activate again", weight: 8, make: (*system).reactivate, timed: true},
 }
 
 // kindOf is how a request is counted.
@@ -583,7 +587,9 @@ func (s *system) clients() {
 	}
 	total := 0
 	for _, r := range requests {
-		total += r.weight
+		if s.makes(r) {
+			total += r.weight
+		}
 	}
 	for i := range n {
 		workflow := s.ids[w.rng.IntN(len(s.ids))]
@@ -597,6 +603,9 @@ func (s *system) clients() {
 		r := requests[0] // there must be something to talk of
 		if i > 1 {
 			for k, j := w.rng.IntN(total), 0; ; j++ {
+				if !s.makes(requests[j]) {
+					continue
+				}
 				if k -= requests[j].weight; k < 0 {
 					r = requests[j]
 					break
@@ -614,6 +623,9 @@ func (s *system) clients() {
 		}
 	}
 }
+
+// makes tells whether clients of this seed make requests of a kind.
+func (s *system) makes(r request) bool { return !r.timed || s.times != nil }
 
 // plan has a request made at a time.
 func (s *system) plan(r request, workflow string, at int64) {

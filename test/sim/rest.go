@@ -22,9 +22,10 @@ const (
 	outcomeDead       = "outcome: message in a dead-letter queue"
 	outcomePoisoned   = "outcome: step failed, since processes died at it"
 	outcomeLeftover   = "outcome: page of a decision that lost its race"
+	outcomeFired      = "outcome: run started by a time trigger"
 )
 
-var outcomeKinds = []string{outcomeDuplicated, outcomeDeleted, outcomeRetry, outcomeDead, outcomePoisoned, outcomeLeftover}
+var outcomeKinds = []string{outcomeDuplicated, outcomeDeleted, outcomeRetry, outcomeDead, outcomePoisoned, outcomeLeftover, outcomeFired}
 
 // patience is how long a system without faults may need to come to rest, in milliseconds.
 const patience = 24 * 3600_000
@@ -33,6 +34,9 @@ const patience = 24 * 3600_000
 func (s *system) comeToRest() {
 	w := s.w
 	s.changed, s.closing = true, true
+	if !s.endTimes() {
+		return
+	}
 	s.owner(0)
 	if !s.run(s.atRest, w.now+patience) {
 		if w.failure == nil {

@@ -365,6 +365,9 @@ func Run(opts Options) (rep Report) {
 	s.hint = w.rng.IntN(4) == 0
 	// Not drawn, so that the other seeds stay what they were.
 	s.nesting = opts.Seed%4 == 1
+	if opts.Seed%4 == 3 {
+		s.times = newTimesModel()
+	}
 	if opts.Publish != nil {
 		s.publish = *opts.Publish
 	}
@@ -381,6 +384,7 @@ func Run(opts Options) (rep Report) {
 	}
 	s.clients()
 	begin := w.now
+	s.letTimesPass()
 	s.run(func() bool { return s.open == 0 }, begin+12*3600_000)
 	if w.failure != nil {
 		return rep
