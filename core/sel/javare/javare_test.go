@@ -64,6 +64,32 @@ func TestFind(t *testing.T) {
 		{"[]a]+", "a]b", "a]|"},
 		{"\\x41\\u0042\\0103", "ABC", "ABC|"},
 		{"a\\1", "aa", ""},
+		{"[&&a]+", "aab&", "aa|"},
+		{"[a-d&&[a-c]&&[^b]]", "abcd", "a|c|"},
+		{"[ab&&[bc]d]", "abcd", "b|"},
+		{"[a&&b-d]", "abcd", ""},
+		{"(?x)[a b && b ]", "ab ", "b|"},
+		{"\\R{2}", "\r\n", ""},
+		{"\\R\\n", "\r\n", "\r\n|"},
+		{"(a|ab){2}+", "aba", ""},
+		{"(?m)^", "", ""},
+		{"\\B", "😀", "|||"},
+		{"[^x]??", "😀", "|||"},
+		{"(?<=[^a])b", "😀b", "b|"},
+		{"(?<!.)", "😀", "||"},
+		{"(?iu)ſ", "sSſ", "s|S|ſ|"},
+		{"(?i)\\p{Lu}\\p{javaLowerCase}", "aB", "aB|"},
+		{"(?U)\\p{graph}\\w", "é日 ", "é日|"},
+		{"\\p{IsLatn}\\p{sc=Grek}", "aα", "aα|"},
+		{"(?<=\\s+)b", "a  b", "b|"},
+		{"(?<=a\\s+)b", "a  b", "b|"},
+		{"(?<=a\\s{2,})b", "a  b", "b|"},
+		{"(?<=(?:a|bb){1,2})c", "bbc", "✗ Look-behind group does not have an obvious maximum length near index 17"},
+		{"(?<=(?:ab){0,1})c", "abc", "c|"},
+		{"(?<=.*.*)b", "ab", ""},
+		{"a\\E", "", "✗ Illegal/unsupported escape sequence near index 2"},
+		{"[b-&&a]", "", "✗ Illegal character range near index 3"},
+		{"[&&]", "", "✗ Bad class syntax near index 2"},
 		{"(", "", "✗ Unclosed group near index 1"},
 		{")", "", "✗ Unmatched closing ')' near index 0"},
 		{"(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "✗ budget"},
@@ -71,6 +97,32 @@ func TestFind(t *testing.T) {
 		if got := find(t, c.pattern, c.text); got != c.want {
 			t.Errorf("%s in %q: %q, want %q", c.pattern, c.text, got, c.want)
 		}
+	}
+}
+
+// TestStaleGroups: what an attempt captured can be seen in a later one, where no way back passes it.
+func TestStaleGroups(t *testing.T) {
+	re, err := Compile(`(?:(?<n>(?>.{2}))x)?+(.)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := re.Matcher(javatext.Units("abc"), 1000)
+	if ok, err := m.Find(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if g, ok := m.Group(1); ok {
+		t.Errorf("a group on a way that was taken back has %v", g)
+	}
+	re, err = Compile(`(?!(a)b)a|b`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = re.Matcher(javatext.Units("ab"), 1000)
+	if ok, err := m.Find(); !ok || err != nil || m.Start() != 1 {
+		t.Fatal(ok, err)
+	}
+	if g, ok := m.Group(1); !ok || javatext.Encode(g) != "a" {
+		t.Errorf("the group of a look-ahead that forbade the place before has %v, %v", g, ok)
 	}
 }
 

@@ -5,7 +5,11 @@
 // every machine at the same place.
 package javare
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/downbeat/downbeat/core/sel/javatext"
+)
 
 // ErrBudget ends a match that takes too many steps or nests too deep.
 var ErrBudget = errors.New("regular expression takes too many steps")
@@ -250,11 +254,13 @@ func (n *loopNode) match(m *Matcher, i int) bool {
 
 func (n *loopNode) leaveLoop(m *Matcher, i int) bool { return n.next.match(m, i) }
 
-// lookNode is look-ahead and atomic groups; min > 0 or max > 0 with behind is look-behind.
+// lookNode is look-ahead, look-behind and atomic groups.
 type lookNode struct {
 	body     node // ends in stop or behindEnd
 	behind   bool
-	min, max int
+	min      int // what a look-behind looks back
+	max      int32
+	pairs    bool
 	negative bool
 	atomic   bool
 	next     node
@@ -265,17 +271,14 @@ func (n *lookNode) match(m *Matcher, i int) bool {
 		return false
 	}
 	defer m.leave()
-	var save []int
-	if n.negative {
-		save = append(save, m.groups...)
-	}
 	ok := false
 	to := i
 	if n.behind {
 		saved := m.behindTo
 		m.behindTo = i
-		for j := i - n.min; j >= 0 && j >= i-n.max && !ok && !m.failed; j-- {
-			ok = n.body.match(m, j)
+		// In 32 bits, so that a greatest length beyond them means what it means in Java.
+		for j := i - n.min; j >= max(int(int32(i)-n.max), 0) && !ok && !m.failed; j-- {
+			ok = !(n.pairs && m.insidePair(j)) && n.body.match(m, j)
 		}
 		m.behindTo = saved
 	} else {
@@ -287,11 +290,8 @@ func (n *lookNode) match(m *Matcher, i int) bool {
 	if m.failed {
 		return false
 	}
-	if n.negative {
-		copy(m.groups, save)
-		ok = !ok
-	}
-	return ok && n.next.match(m, to)
+	// What a negative one captured stays, as in Java: it is seen where another way to match follows.
+	return ok != n.negative && n.next.match(m, to)
 }
 
 type backRef struct {
@@ -353,10 +353,7 @@ func (n *anchor) match(m *Matcher, i int) bool {
 	case lastMatch:
 		ok = i == m.lastEnd
 	case bol:
-		ok = i == 0 || i < len(t) && isBreak(t[i-1]) && !crlf(i)
-		if i == len(t) && i == 0 {
-			ok = true
-		}
+		ok = i < len(t) && (i == 0 || isBreak(t[i-1]) && !crlf(i))
 	case eol:
 		ok = i == len(t) || isBreak(t[i]) && !crlf(i)
 	case endLine:
@@ -457,10 +454,15 @@ func (m *Matcher) one(s set, i int) int {
 	return -1
 }
 
+// insidePair reports whether i stands between the units of one character.
+func (m *Matcher) insidePair(i int) bool {
+	return i > 0 && i < len(m.text) && javatext.IsLow(m.text[i]) && javatext.IsHigh(m.text[i-1])
+}
+
 // back goes back one character, not before least.
 func (m *Matcher) back(j, least int) int {
 	j--
-	if j > least && m.text[j] >= 0xDC00 && m.text[j] <= 0xDFFF && m.text[j-1] >= 0xD800 && m.text[j-1] <= 0xDBFF {
+	if j > least && m.insidePair(j) {
 		j--
 	}
 	return j
@@ -479,15 +481,17 @@ func (m *Matcher) Find() (bool, error) {
 		return false, nil
 	}
 	m.first = false
+	// Once for all places: as in Java, what an attempt captured behind an atomic group before it failed is
+	// still there in the next one.
+	for k := range m.groups {
+		m.groups[k] = -1
+	}
 	for i := from; i <= len(m.text); i++ {
-		for k := range m.groups {
-			m.groups[k] = -1
-		}
 		if !m.step() {
 			return false, ErrBudget
 		}
-		if i > 0 && i < len(m.text) && m.text[i] >= 0xDC00 && m.text[i] <= 0xDFFF && m.text[i-1] >= 0xD800 && m.text[i-1] <= 0xDBFF && i > from {
-			continue // inside a pair
+		if m.re.pairs && i > from && m.insidePair(i) {
+			continue
 		}
 		if m.re.start.match(m, i) {
 			m.groups[0] = i

@@ -3,7 +3,9 @@ package javare
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/downbeat/downbeat/core/sel/javatext"
@@ -15,6 +17,8 @@ type Regexp struct {
 	groups int // without the whole match
 	locals int
 	names  map[string]int
+	// pairs: something in the pattern looks at whole characters, so that none is taken apart in between.
+	pairs bool
 }
 
 // Groups is the number of capturing groups.
@@ -86,6 +90,7 @@ type (
 	itemLook struct {
 		x                        item
 		behind, negative, atomic bool
+		pairs                    bool // characters of the pattern from here on take two units
 	}
 	itemAnchor struct {
 		kind        anchorKind
@@ -106,6 +111,7 @@ type compiler struct {
 	locals int
 	names  map[string]int
 	depth  int
+	pairs  bool
 }
 
 func compile(pattern string) (re *Regexp, err error) {
@@ -137,7 +143,7 @@ func compile(pattern string) (re *Regexp, err error) {
 	}
 	re = &Regexp{groups: c.groups, names: c.names}
 	re.start = c.link(x, accept{})
-	re.locals = c.locals
+	re.locals, re.pairs = c.locals, c.pairs
 	return re, nil
 }
 
@@ -216,9 +222,6 @@ func (c *compiler) sequence() item {
 			}
 			continue
 		}
-		if c.accept(`\E`) {
-			continue
-		}
 		if x := c.atom(); x != nil {
 			seq = append(seq, c.quantified(x))
 		}
@@ -227,7 +230,7 @@ func (c *compiler) sequence() item {
 
 func (c *compiler) literal(r rune) item {
 	if c.f.i && (c.f.u || r < 0x80) {
-		return itemChar{folded{single(r), c.f.u}}
+		return itemChar{c.fold(single(r))}
 	}
 	if r < 0x10000 && !(r >= 0xD800 && r <= 0xDFFF) {
 		return itemUnits{[]uint16{uint16(r)}}
@@ -241,35 +244,33 @@ func (c *compiler) quantified(x item) item {
 		return x
 	}
 	lo, hi := 0, math.MaxInt
-	{
-		switch c.p[c.at] {
-		case '*':
-		case '+':
-			lo = 1
-		case '?':
-			hi = 1
-		case '{':
-			if c.at+1 >= len(c.p) || c.p[c.at+1] < '0' || c.p[c.at+1] > '9' {
-				c.fail("Illegal repetition", c.at)
-			}
-			c.at++
-			lo = c.count()
-			hi = lo
-			if c.accept(",") {
-				hi = math.MaxInt
-				if !c.looking("}") {
-					hi = c.count()
-				}
-			}
-			if !c.looking("}") {
-				c.fail("Unclosed counted closure", c.at)
-			}
-			if hi < lo {
-				c.fail("Illegal repetition range", c.at)
-			}
-		default:
-			return x
+	switch c.p[c.at] {
+	case '*':
+	case '+':
+		lo = 1
+	case '?':
+		hi = 1
+	case '{':
+		if c.at+1 >= len(c.p) || c.p[c.at+1] < '0' || c.p[c.at+1] > '9' {
+			c.fail("Illegal repetition", c.at)
 		}
+		c.at++
+		lo = c.count()
+		hi = lo
+		if c.accept(",") {
+			hi = math.MaxInt
+			if !c.looking("}") {
+				hi = c.count()
+			}
+		}
+		if !c.looking("}") {
+			c.fail("Unclosed counted closure", c.at)
+		}
+		if hi < lo {
+			c.fail("Illegal repetition range", c.at)
+		}
+	default:
+		return x
 	}
 	c.at++
 	kind := greedy
@@ -313,15 +314,7 @@ func (c *compiler) atom() item {
 	case '.':
 		c.at++
 		f := c.f
-		return itemChar{setFunc(func(r rune) bool {
-			if f.s {
-				return true
-			}
-			if f.d {
-				return r != '\n'
-			}
-			return r != '\n' && r != '\r' && r != 0x85 && r != 0x2028 && r != 0x2029
-		})}
+		return itemChar{dot{all: f.s, unix: f.d}}
 	case '^':
 		c.at++
 		if c.f.m {
@@ -369,11 +362,12 @@ func (c *compiler) group() item {
 		return closed(itemLook{x: c.alternatives(), atomic: true})
 	case c.accept("<="), c.accept("<!"):
 		neg := c.p[c.at-1] == '!'
+		pairs := slices.ContainsFunc(c.p[c.at:], func(r rune) bool { return r > 0xFFFF })
 		x := c.alternatives()
-		if _, hi := length(x); hi < 0 {
+		if _, seen := greatest(x); !seen {
 			c.fail("Look-behind group does not have an obvious maximum length", c.at)
 		}
-		return closed(itemLook{x: x, behind: true, negative: neg})
+		return closed(itemLook{x: x, behind: true, negative: neg, pairs: pairs})
 	case c.accept("<"):
 		name := c.groupName()
 		if _, dup := c.names[name]; dup {
@@ -470,8 +464,8 @@ func (c *compiler) escape() item {
 	case 'X':
 		c.at++
 		// A grapheme: a character with its marks.
-		mark := setFunc(func(r rune) bool { return property("M").has(r) })
-		return itemSeq{itemChar{span{0, 0x10FFFF}}, itemRepeat{itemChar{mark}, 0, math.MaxInt, possessive}}
+		mark := setFunc(func(r rune) bool { return property("M", false).has(r) })
+		return itemSeq{itemChar{span{0, 0x10FFFF}}, itemRepeat{x: itemChar{mark}, max: math.MaxInt, kind: possessive}}
 	case 'k':
 		c.at++
 		if !c.accept("<") {
@@ -528,23 +522,12 @@ func (c *compiler) classLetter() set {
 		} else {
 			c.at++
 		}
-		s := property(name)
-		if c.f.uni {
-			switch name {
-			case "Lower", "Upper", "Alpha", "Punct":
-				s = map[string]set{"Lower": binary["LOWERCASE"], "Upper": binary["UPPERCASE"], "Alpha": binary["ALPHABETIC"], "Punct": binary["PUNCTUATION"]}[name]
-			}
+		s := property(name, c.f.i)
+		if u := unicodePosix[strings.ToUpper(name)]; u != nil && c.f.uni {
+			s = u
 		}
 		if s == nil {
 			c.fail("Unknown character property name {"+name+"}", c.at-1)
-		}
-		if c.f.i && (name == "Lower" || name == "Upper" || name == "Lu" || name == "Ll" || name == "Lt") {
-			// Case is ignored here too.
-			if len(name) == 2 {
-				s = posix["LC"]
-			} else {
-				s = posix["Alpha"]
-			}
 		}
 		if r == 'P' {
 			return not{s}
@@ -656,14 +639,31 @@ func hexDigit(r rune) rune {
 
 // class parses behind an opening bracket, up to and including the closing one.
 func (c *compiler) class() set {
+	negative := c.accept("^")
+	s := c.classBody()
+	c.at++
+	if negative {
+		return not{s}
+	}
+	return s
+}
+
+// classBody parses up to the closing bracket.
+func (c *compiler) classBody() set {
 	if c.depth++; c.depth > maxNesting {
 		c.fail("Pattern is nested too deeply", c.at)
 	}
 	defer func() { c.depth-- }()
-	negative := c.accept("^")
-	var all set // of the operands of && so far
-	var cur union
-	any := false
+	var all set // nil until there is something
+	add := func(s set) {
+		if u, ok := all.(union); ok {
+			all = append(u, s)
+		} else if all == nil {
+			all = union{s}
+		} else {
+			all = union{all, s}
+		}
+	}
 	for {
 		c.skipComments()
 		if !c.more() {
@@ -671,83 +671,70 @@ func (c *compiler) class() set {
 		}
 		r := c.p[c.at]
 		switch {
-		case r == ']' && (any || all != nil):
-			c.at++
-			var s set = cur
-			if len(cur) == 1 {
-				s = cur[0]
-			}
-			if all != nil {
-				s = all
-				if any {
-					s = both{all, cur}
-				}
-			}
-			if negative {
-				return not{s}
-			}
-			return s
-		case c.looking("&&"):
-			for c.accept("&&") {
-			}
-			for c.more() && c.p[c.at] == '&' {
-				c.at++
-			}
-			if any {
-				if all == nil {
-					all = cur
-				} else {
-					all = both{all, cur}
-				}
-			} else if all == nil {
+		case r == ']' && all != nil:
+			return all
+		case c.accept("&&"):
+			right := c.classOperand()
+			switch {
+			case all == nil && right == nil:
 				c.fail("Bad class syntax", c.at-1)
-			}
-			cur, any = nil, false
-			if c.looking("]") && all == nil {
-				c.fail("Bad class syntax", c.at)
+			case all == nil:
+				all = right
+			case right != nil:
+				all = both{all, right}
 			}
 		case r == '[':
 			c.at++
-			cur = append(cur, c.class())
-			any = true
-		case c.looking(`\Q`):
-			c.at += 2
+			add(c.class())
+		case c.accept(`\Q`):
 			for c.more() && !c.looking(`\E`) {
-				cur = append(cur, c.fold(single(c.p[c.at])))
+				add(c.fold(single(c.p[c.at])))
 				c.at++
 			}
 			c.accept(`\E`)
-			any = true
 		default:
 			if r == '\\' && c.at+1 < len(c.p) {
 				c.at++
 				if s := c.classLetter(); s != nil {
-					cur = append(cur, s)
-					any = true
+					add(s)
 					continue
 				}
 				c.at--
 			}
 			lo := c.classChar()
-			any = true
+			hi := lo
 			if c.looking("-") && c.at+1 < len(c.p) && c.p[c.at+1] != ']' && c.p[c.at+1] != '[' {
-				mark := c.at
 				c.at++
-				if c.looking("&&") {
-					c.at = mark
-					cur = append(cur, c.fold(single(lo)))
-					continue
-				}
-				hi := c.classChar()
-				if hi < lo {
+				if hi = c.classChar(); hi < lo {
 					c.fail("Illegal character range", c.at-1)
 				}
-				cur = append(cur, c.fold(span{lo, hi}))
-				continue
 			}
-			cur = append(cur, c.fold(single(lo)))
+			if lo == hi {
+				add(c.fold(single(lo)))
+			} else {
+				add(c.fold(span{lo, hi}))
+			}
 		}
 	}
+}
+
+// classOperand parses what stands behind &&: nested classes, and the rest of the class if it goes on
+// otherwise. It is nil if nothing stands there, or another ampersand.
+func (c *compiler) classOperand() set {
+	var right set
+	for c.skipComments(); c.more() && c.p[c.at] != ']' && c.p[c.at] != '&'; c.skipComments() {
+		var s set
+		if c.accept("[") {
+			s = c.class()
+		} else {
+			s = c.classBody()
+		}
+		if right != nil {
+			s = union{right, s}
+		}
+		right = s
+	}
+	return right
 }
 
 func (c *compiler) fold(s set) set {
@@ -766,72 +753,136 @@ func (c *compiler) classChar() rune {
 	return c.charEscape()
 }
 
-// unbounded is the length of what has no bound but is allowed in a look-behind.
+// unbounded is the greatest length of what has no bound.
 const unbounded = math.MaxInt32
 
-// length gives the least and greatest number of units that x matches, -1 for no bound.
-func length(x item) (lo, hi int) {
+// least gives the least number of characters that x matches.
+func least(x item) (n int) {
 	switch x := x.(type) {
-	case itemChar:
-		if s, ok := x.set.(single); ok && s < 0x10000 {
-			return 1, 1
-		}
-		return 1, 2
+	case itemChar, itemBreak:
+		return 1
 	case itemUnits:
-		return len(x.units), len(x.units)
+		return len(x.units)
 	case itemSeq:
 		for _, y := range x {
-			l, h := length(y)
-			lo += l
-			if h < 0 || hi < 0 {
-				hi = -1
-			} else {
-				hi += h
-			}
+			n = min(n+least(y), unbounded)
 		}
-		return lo, hi
 	case itemAlt:
-		lo = math.MaxInt
+		n = unbounded
 		for _, y := range x {
-			l, h := length(y)
-			lo = min(lo, l)
-			if h < 0 || hi < 0 {
-				hi = -1
-			} else {
-				hi = max(hi, h)
-			}
+			n = min(n, least(y))
 		}
-		return lo, hi
 	case itemGroup:
-		return length(x.x)
+		return least(x.x)
 	case itemRepeat:
-		l, h := length(x.x)
-		lo = l * min(x.min, 1<<20)
-		if x.max == math.MaxInt {
-			// Java bounds the repetition of one character by its greatest integer, which is no bound.
-			if y, ok := x.x.(itemUnits); ok && len(y.units) == 1 {
-				return lo, unbounded
-			}
-			if _, ok := x.x.(itemChar); ok {
-				return lo, unbounded
-			}
-			return lo, -1
-		}
-		if h < 0 || x.max > 1<<20 {
-			return lo, -1
-		}
-		return lo, min(h*x.max, unbounded)
+		return min(least(x.x)*min(x.min, unbounded), unbounded)
 	case itemLook:
 		if x.atomic {
-			return length(x.x)
+			return least(x.x)
 		}
-		return 0, 0
-	case itemBreak:
-		return 1, 2
-	case itemRef:
-		return 0, -1
 	}
-	return 0, 0
+	return n
+}
+
+// greatest gives the greatest number of characters that x matches as Java counts it, and whether Java sees
+// one, which it demands of a look-behind. It counts in 32 bits, in the order of the pattern: an endless
+// repetition is not seen as one if the sum happens not to pass the greatest integer, as that of one
+// character at the beginning.
+func greatest(x item) (n int32, seen bool) {
+	e := extent{bounded: true, fixed: true}
+	e.add(itemSeq{x})
+	return e.max, e.bounded
+}
+
+// extent is what Java knows of the length of a piece of pattern.
+type extent struct {
+	max     int32
+	bounded bool
+	fixed   bool // there is only one way to match
+}
+
+func (e *extent) add(seq itemSeq) {
+	for len(seq) > 0 {
+		rest := seq[1:]
+		switch x := seq[0].(type) {
+		case itemSeq:
+			rest = append(append(itemSeq(nil), x...), rest...)
+		case itemGroup:
+			rest = append(itemSeq{x.x}, rest...)
+		case itemAlt:
+			e.branch(x, rest)
+			return
+		case itemLook:
+			if x.atomic {
+				e.add(itemSeq{x.x})
+			}
+		case itemRepeat:
+			if !e.repeat(x, rest) {
+				return
+			}
+		case itemChar:
+			e.max++
+		case itemUnits:
+			e.max += int32(len(x.units))
+		case itemBreak:
+			e.max += 2
+		case itemRef:
+			e.bounded = false
+		}
+		seq = rest
+	}
+}
+
+// branch adds alternatives and what follows them, of which each is counted from zero.
+func (e *extent) branch(alts []item, rest itemSeq) {
+	longest := int32(0)
+	for _, a := range alts {
+		b := extent{bounded: true, fixed: true}
+		b.add(itemSeq{a})
+		longest = max(longest, b.max)
+		e.bounded = e.bounded && b.bounded
+	}
+	b := extent{bounded: true, fixed: true}
+	b.add(rest)
+	e.max += longest + b.max
+	e.bounded = e.bounded && b.bounded
+	e.fixed = false
+}
+
+// repeat adds a repetition; more is false if what follows has been dealt with or does not count any more.
+func (e *extent) repeat(x itemRepeat, rest itemSeq) (more bool) {
+	_, group := x.x.(itemGroup)
+	one := extent{bounded: true, fixed: true}
+	one.add(itemSeq{x.x})
+	switch {
+	case x.min == 0 && x.max == 1 && group && x.kind != possessive:
+		e.branch([]item{x.x, itemSeq{}}, rest)
+		return false
+	case x.min == 0 && x.max == 1:
+		e.max += one.max
+		e.bounded = e.bounded && one.bounded
+		e.fixed = false
+		return true
+	case group && x.kind != possessive && !one.fixed:
+		e.bounded, e.fixed = false, false
+		return false
+	}
+	times := int32(min(x.max, math.MaxInt32))
+	if _, char := x.x.(itemChar); (char || isUnit(x.x)) && x.kind == greedy && x.max == math.MaxInt {
+		e.max += times
+		e.fixed = false
+		return true
+	}
+	sum := one.max*times + e.max
+	e.bounded = e.bounded && one.bounded && sum >= e.max
+	e.max = sum
+	e.fixed = e.fixed && one.fixed && x.min == x.max
+	return true
+}
+
+func isUnit(x item) bool {
+	u, ok := x.(itemUnits)
+	return ok && len(u.units) == 1
 }
 
 // link makes the nodes of x, followed by next.
@@ -840,6 +891,7 @@ func (c *compiler) link(x item, next node) node {
 	case nil:
 		return next
 	case itemChar:
+		c.sees(x.set)
 		return &charNode{x.set, next}
 	case itemUnits:
 		if l, ok := next.(*literalNode); ok {
@@ -866,9 +918,13 @@ func (c *compiler) link(x item, next node) node {
 	case itemRepeat:
 		return c.repeat(x, next)
 	case itemLook:
-		n := &lookNode{behind: x.behind, negative: x.negative, atomic: x.atomic, next: next}
+		n := &lookNode{behind: x.behind, negative: x.negative, atomic: x.atomic, pairs: x.pairs, next: next}
 		if x.behind {
-			n.min, n.max = length(x.x)
+			n.min = least(x.x)
+			n.max, _ = greatest(x.x)
+			if x.pairs && n.max >= 0 {
+				n.max = min(n.max, math.MaxInt32/2) * 2
+			}
 			n.body = c.link(x.x, behindEnd{})
 		} else {
 			n.body = c.link(x.x, stop{})
@@ -884,11 +940,15 @@ func (c *compiler) link(x item, next node) node {
 	panic(fmt.Sprintf("javare: unknown item %T", x))
 }
 
+// sees notes what a part of the pattern looks at.
+func (c *compiler) sees(s set) { c.pairs = c.pairs || !singleUnit(s) }
+
 func (c *compiler) local() int { c.locals++; return c.locals - 1 }
 
 func (c *compiler) repeat(x itemRepeat, next node) node {
 	switch y := x.x.(type) {
 	case itemChar:
+		c.sees(y.set)
 		return &runNode{y.set, x.min, x.max, x.kind, next}
 	case itemUnits:
 		if len(y.units) == 1 {
@@ -896,7 +956,12 @@ func (c *compiler) repeat(x itemRepeat, next node) node {
 		}
 	}
 	if x.kind == possessive {
-		return &lookNode{atomic: true, body: c.repeat(itemRepeat{x.x, x.min, x.max, greedy}, stop{}), next: next}
+		// Every turn takes the first way to match, for good.
+		turn := itemLook{x: x.x, atomic: true}
+		return &lookNode{atomic: true, body: c.repeat(itemRepeat{x: turn, min: x.min, max: x.max}, stop{}), next: next}
+	}
+	if _, ok := x.x.(itemBreak); ok {
+		x.x = itemLook{x: x.x, atomic: true}
 	}
 	l := &loopNode{min: x.min, max: x.max, kind: x.kind, count: c.local(), begin: c.local(), next: next}
 	l.body = c.link(x.x, l)

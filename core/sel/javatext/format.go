@@ -1,6 +1,7 @@
 package javatext
 
 import (
+	"fmt"
 	"errors"
 	"math"
 	"strconv"
@@ -629,61 +630,45 @@ func (s *spec) scientific(neg bool, d string, exp, prec int, zero bool) string {
 }
 
 func (s *spec) hexFloat(neg bool, f float64) string {
-	var t string
 	prec := s.precision
 	if prec == 0 {
 		prec = 1
 	}
-	switch {
-	case f == 0:
-		t = "0x0.0p0"
-		if prec > 1 {
-			t = "0x0." + strings.Repeat("0", prec) + "p0"
-		}
-	default:
+	lead, frac, e := "0", uint64(0), 0
+	if f != 0 {
 		bits := math.Float64bits(f)
-		e := int(bits>>52) - 1023
-		frac := bits & (1<<52 - 1)
-		lead := "1"
-		if e == -1023 {
+		lead, frac, e = "1", bits&(1<<52-1), int(bits>>52)-1023
+		subnormal := e == -1023
+		if subnormal {
 			lead, e = "0", -1022
-			if prec > 0 && prec < 13 {
-				// With a precision the subnormal is shown normalised.
-				for frac&(1<<52) == 0 {
-					frac <<= 1
-					e--
-				}
-				frac &= 1<<52 - 1
-				lead = "1"
-			}
 		}
 		if prec > 0 && prec < 13 {
-			shift := uint(52 - 4*prec)
-			half := uint64(1) << (shift - 1)
-			rem := frac & (1<<shift - 1)
-			frac >>= shift
-			if rem > half || rem == half && frac&1 == 1 {
-				frac++
+			if subnormal {
+				// With a precision it is shown normalised.
+				for lead, frac = "1", frac<<1; frac&(1<<52) == 0; frac <<= 1 {
+					e--
+				}
+				e--
+				frac &= 1<<52 - 1
 			}
-			if frac>>(4*uint(prec)) != 0 {
+			cut := uint(52 - 4*prec)
+			half := uint64(1) << (cut - 1)
+			rest := frac & (1<<cut - 1)
+			frac -= rest
+			if rest > half || rest == half && frac>>cut&1 == 1 {
+				frac += 1 << cut
+			}
+			if frac>>52 != 0 {
 				frac = 0
 				e++
 			}
-			h := strconv.FormatUint(frac, 16)
-			t = "0x" + lead + "." + strings.Repeat("0", prec-len(h)) + h + "p" + strconv.Itoa(e)
-			break
 		}
-		h := strconv.FormatUint(frac, 16)
-		h = strings.Repeat("0", 13-len(h)) + h
-		h = strings.TrimRight(h, "0")
-		if h == "" {
-			h = "0"
-		}
-		if prec >= 13 {
-			h += strings.Repeat("0", max(prec-len(h), 0))
-		}
-		t = "0x" + lead + "." + h + "p" + strconv.Itoa(e)
 	}
+	digits := strings.TrimRight(fmt.Sprintf("%013x", frac), "0")
+	if digits == "" {
+		digits = "0"
+	}
+	exponent := "p" + strconv.Itoa(e)
 	sign := ""
 	switch {
 	case neg:
@@ -693,8 +678,11 @@ func (s *spec) hexFloat(neg bool, f float64) string {
 	case s.has(' '):
 		sign = " "
 	}
-	if n := s.width - len(sign) - len(t); n > 0 && s.has('0') {
-		t = t[:2] + strings.Repeat("0", n) + t[2:]
+	zeros := ""
+	if s.has('0') {
+		// As in Java, the zeros that the precision adds do not count for the width.
+		zeros = strings.Repeat("0", max(s.width-len(sign+"0x"+lead+"."+digits+exponent), 0))
 	}
-	return sign + t
+	digits += strings.Repeat("0", max(prec-len(digits), 0))
+	return sign + "0x" + zeros + lead + "." + digits + exponent
 }
