@@ -1,6 +1,7 @@
 package javatext
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -89,26 +90,49 @@ func cased(r rune) bool {
 	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Lowercase, unicode.Other_Uppercase)
 }
 
-func caseIgnorable(r rune) bool {
-	switch r {
-	case '\'', '.', ':', '^', '`', 0xA8, 0xAD, 0xAF, 0xB4, 0xB7, 0xB8, 0x387, 0x2018, 0x2019, 0x2024, 0x2027:
-		return true
+// finalSigma: in the word that it stands in, something cased comes before it and nothing behind it.
+func finalSigma(all []rune, i int) bool {
+	from, to := 0, 0
+	for to <= i {
+		from, to = to, wordEnd(all, to)
 	}
-	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk)
+	return slices.ContainsFunc(all[from:i], cased) && !slices.ContainsFunc(all[i+1:to], cased)
 }
 
-// finalSigma: a cased letter before, none behind, characters that case ignores left out.
-func finalSigma(all []rune, i int) bool {
-	j := i - 1
-	for j >= 0 && caseIgnorable(all[j]) {
-		j--
+// wordEnd finds the end of the word that begins at i, as Java's break iterator does: letters and digits in
+// any mixture, with one hyphen, underscore, stop or quote between letters and one comma, stop or quote between digits.
+// Everything else, ideographs too, is a word of its own.
+func wordEnd(all []rune, i int) int {
+	mark := func(r rune) bool { return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) && r != 0xAD }
+	run := func(from int, of func(rune) bool, between string) int {
+		end := from
+		for i := from; i < len(all); i++ {
+			switch {
+			case of(all[i]) || end == i && i > 0 && mark(all[i]):
+				end = i + 1
+			case end == i && i > from && strings.ContainsRune(between, all[i]):
+			default:
+				return end
+			}
+		}
+		return end
 	}
-	if j < 0 || !cased(all[j]) {
-		return false
+	letter := func(r rune) bool {
+		return unicode.IsLetter(r) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana)
 	}
-	j = i + 1
-	for j < len(all) && caseIgnorable(all[j]) {
-		j++
+	digit := func(r rune) bool { return unicode.In(r, unicode.Nd) }
+	end := i
+	for {
+		n := run(end, letter, "-_\u00AD\u2010\u2011\u2013\u2014\u2027\"'.")
+		if n = run(n, digit, "\"',."); n == end {
+			break
+		}
+		end = n
 	}
-	return j == len(all) || !cased(all[j])
+	if end > i {
+		return end
+	}
+	for end = i + 1; end < len(all) && mark(all[end]); end++ {
+	}
+	return end
 }

@@ -1,8 +1,8 @@
 package javatext
 
 import (
-	"fmt"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"

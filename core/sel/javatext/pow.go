@@ -77,7 +77,10 @@ func logTwice(x float64) twice {
 // Pow is a to the power b, rounded from about 100 bits: Java's result is nearly always that of exact
 // arithmetic, which math.Pow misses by a unit in the last place more often.
 func Pow(a, b float64) float64 {
-	rough := math.Pow(a, b)
+	if b == 0.5 && a > 0 {
+		return math.Sqrt(a)
+	}
+	rough := roughPow(a, b)
 	if rough == 0 || math.IsNaN(rough) || math.IsInf(rough, 0) || math.IsInf(a, 0) || math.IsInf(b, 0) || a == 1 || b == 1 {
 		if (rough == 0 || math.IsInf(rough, 0)) && a != 0 && !math.IsInf(a, 0) && !math.IsInf(b, 0) {
 			return edge(a, b, rough)
@@ -85,6 +88,14 @@ func Pow(a, b float64) float64 {
 		return rough
 	}
 	return precise(a, b, rough)
+}
+
+// roughPow is math.Pow, whose logarithm of a subnormal number is wrong on some processors.
+func roughPow(a, b float64) float64 {
+	if m := math.Abs(a); m > 0 && m < 0x1p-1022 && b != math.Trunc(b) {
+		return math.Pow(a*0x1p60, b) * math.Pow(2, -60*b)
+	}
+	return math.Pow(a, b)
 }
 
 // edge decides results next to the ends of the range.
