@@ -174,7 +174,9 @@ func (s *Server) open(parent context.Context) error {
 	return nil
 }
 
-// sweep runs once a minute, as the schedule does.
+// sweep runs once a minute, as the schedule does. When it comes late, since the machine slept, everything that is not at
+// rest is looked at, as after a start: sweeps look for what the one before them found a minute ago, and would make up for
+// those that did not run within an hour only.
 func (s *Server) sweep(taking, ctx context.Context, clk clock.Clock) {
 	for taking.Err() == nil {
 		now := time.UnixMilli(clk.Now())
@@ -182,11 +184,20 @@ func (s *Server) sweep(taking, ctx context.Context, clk clock.Clock) {
 		if err := clk.Sleep(taking, next.Sub(now)); err != nil {
 			return
 		}
-		if err := s.App.Sweep(ctx, next.UnixMilli()); err != nil {
+		var err error
+		if time.UnixMilli(clk.Now()).Sub(next) < lateSweep {
+			err = s.App.Sweep(ctx, next.UnixMilli())
+		} else {
+			_, err = s.App.Recover(ctx)
+		}
+		if err != nil {
 			s.cfg.Log.Error("sweep", "error", err)
 		}
 	}
 }
+
+// lateSweep is how late a sweep is when others were left out.
+const lateSweep = 2 * time.Minute
 
 // URL is the base address, such as http://127.0.0.1:8080.
 func (s *Server) URL() string { return s.url }

@@ -328,3 +328,74 @@ func TestConfigErrors(t *testing.T) {
 		}
 	}
 }
+
+// leapClock stands still until it is set forward.
+type leapClock struct {
+	mu     sync.Mutex
+	now    time.Time          // guarded by mu
+	leaped chan struct{}      // guarded by mu; closed by the next leap
+	asked  map[time.Time]bool // guarded by mu: until when somebody has slept, or sleeps
+}
+
+func (c *leapClock) Now() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now.UnixMilli()
+}
+
+func (c *leapClock) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	until := c.now.Add(d)
+	c.asked[until] = true
+	for c.now.Before(until) {
+		leaped := c.leaped
+		c.mu.Unlock()
+		select {
+		case <-leaped:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		c.mu.Lock()
+	}
+	c.mu.Unlock()
+	return nil
+}
+
+func (c *leapClock) sleeps(until time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked[until]
+}
+
+func (c *leapClock) leap(to time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = to
+	close(c.leaped)
+	c.leaped = make(chan struct{})
+}
+
+// TestTimeTriggersAfterSleep: a machine that slept for hours starts at once what time triggers have missed.
+func TestTimeTriggersAfterSleep(t *testing.T) {
+	at := func(clock string) time.Time {
+		v, err := time.Parse(time.DateTime, "2025-01-01 "+clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	clk := &leapClock{now: at("00:10:00"), leaped: make(chan struct{}), asked: map[time.Time]bool{}}
+	s := start(t, Config{Memory: true, Clock: clk})
+	defer s.Close()
+	post(t, s.URL()+"/api/v3/workflows", `{"properties": {"owner": "ann"}, "is_active": true, "workflow": {"id": "w",
+		"time_triggers": [{"type": "CRON", "cron": "0 * * * *"}], "steps": [{"step": {"id": "job", "type": "NoOp"}}]}}`)
+	await(t, "the sweep waits for its minute", func() bool { return clk.sleeps(at("00:11:00")) })
+	clk.leap(at("05:30:00"))
+	succeeded(t, s, 5)
+	for i := 1; i <= 5; i++ {
+		want := fmt.Sprintf(`"trigger_time":%d`, at(fmt.Sprintf("%02d:00:00", i)).UnixMilli())
+		if run := get(t, fmt.Sprintf("%s/api/v3/workflows/w/instances/%d", s.URL(), i)); !strings.Contains(run, want) {
+			t.Errorf("instance %d is not that of %s: %s", i, want, run)
+		}
+	}
+}
