@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/core/timetrigger"
@@ -84,7 +85,12 @@ func (a *App) timeTriggersOf(ctx context.Context, ctl *definition.Control, versi
 			return nil, err
 		}
 	}
-	return timetrigger.Of(v.Workflow)
+	triggers, err := timetrigger.Of(v.Workflow)
+	if err != nil {
+		// They were computed when the version was pushed: a zone has gone since, or a rule has come.
+		return nil, fault.New(fault.UnprocessableEntity, "%s", err)
+	}
+	return triggers, nil
 }
 
 // lookAtTimes starts what is due. All of it may be repeated, and done by several at once.
@@ -193,12 +199,15 @@ func (a *App) changeTimes(ctx context.Context, workflow string, c *Ctl, change *
 		return out, err
 	}
 	var before *timetrigger.Triggers
+	had := false
 	if c.Control != nil {
-		if before, err = a.timeTriggersOf(ctx, c.Control, t.PreviousVersion, t.TimeDisabledBefore, nil); err != nil {
+		before, err = a.timeTriggersOf(ctx, c.Control, t.PreviousVersion, t.TimeDisabledBefore, nil)
+		if err != nil && !userError(err) {
 			return out, err
 		}
+		had = before != nil || err != nil // what cannot be computed any more may be scheduled still
 	}
-	if next == nil && before == nil {
+	if next == nil && !had {
 		return out, nil
 	}
 	key := store.TimesKey(workflow)

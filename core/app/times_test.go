@@ -370,6 +370,46 @@ func TestOneMessageForAFire(t *testing.T) {
 	}
 }
 
+// TestTimesKeepFailedStarts: a run whose params cannot be evaluated is there, and failed; the next one is not kept back by
+// it.
+func TestTimesKeepFailedStarts(t *testing.T) {
+	s := newSystem(t)
+	req, err := definition.ReadCreate([]byte(`{"properties": {"owner": "ann"}, "is_active": true, "workflow": {"id": "w",
+		"time_triggers": [{"type": "CRON", "cron": "0 1,2 * * *"}], "steps": [` + chain + `],
+		"params": {"n": {"type": "LONG", "expression": "if (params.getFromInstance('INITIATOR_TYPE') == 'TIME' && RUN_TS < 1735695000000L) throw 'too early'; return 1;"}}}}`))
+	must(s, err)
+	_, err = s.proc.Push(t.Context(), req, definition.NamedUser("ann"))
+	must(s, err)
+	s.until("03:00:00")
+	if got := s.statuses("w"); got != "FAILED SUCCEEDED" {
+		t.Errorf("the runs are %s", got)
+	}
+	s.wantFired("at last", "w", "01:00 v1, 02:00 v1")
+}
+
+// TestManyTimesAtOnce: what fires of many workflows at one second cost grows with their number and no faster: one message,
+// and as many write units for each as a fire of its own.
+func TestManyTimesAtOnce(t *testing.T) {
+	cost := func(n int) (messages, units float64) {
+		s := newSystem(t)
+		for i := range n {
+			s.pushTimed(fmt.Sprintf("w%d", i), sequential, true, "0 1 * * *")
+		}
+		s.until("00:58:30")
+		messages, units = s.counts[app.CountSends], s.counts[app.CountWriteUnits]
+		s.until("01:00:00")
+		messages, units = s.counts[app.CountSends]-messages, s.counts[app.CountWriteUnits]-units
+		for i := range n {
+			s.wantFired("at its time", fmt.Sprintf("w%d", i), "01:00 v1")
+		}
+		return messages, units
+	}
+	messages, units := cost(1)
+	if m, u := cost(300); m != 300*messages || u != 300*units || messages != 1 {
+		t.Errorf("300 fires take %v messages and %v write units, one takes %v and %v", m, u, messages, units)
+	}
+}
+
 // TestTimesOfALifeThatIsOver: an invocation that read the schedule of a workflow, and goes on after the workflow was
 // deleted and pushed again, starts nothing in its name.
 func TestTimesOfALifeThatIsOver(t *testing.T) {
