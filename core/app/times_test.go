@@ -436,15 +436,35 @@ func TestTimesOfALifeThatIsOver(t *testing.T) {
 	if now.Expires != 0 || now.Rev <= gone.Rev || after.UUID != before.UUID || after.Life == before.Life {
 		t.Errorf("the schedule of the new life: %+v, revision %d, expires %d", after, now.Rev, now.Expires)
 	}
-	// A schedule of the life before, as it would be if nobody had ended it, ends by itself.
-	stale.Rev, stale.Due = now.Rev+1, s.now
-	_, err = s.table.BatchPut(t.Context(), []table.Item{stale})
+	// A schedule of the life before, as it would be if nobody had ended it, is replaced by the next change, and ends by
+	// itself.
+	put := func(data []byte, rev int64) {
+		_, err := s.table.BatchPut(t.Context(), []table.Item{{Key: stale.Key, Data: data, Rev: rev, Due: s.now}})
+		must(s, err)
+	}
+	put(stale.Data, now.Rev+1)
+	s.pushTimed("w", parallel, true, "0 * * * *")
+	now, _, err = s.table.Get(t.Context(), store.TimesKey("w"))
 	must(s, err)
+	if got, err := timetrigger.Decode(now.Data); err != nil || got.Life != after.Life {
+		t.Errorf("after a push the schedule is that of life %d, %v", got.Life, err)
+	}
+	put(stale.Data, now.Rev+1)
 	s.now += 20 * 60_000
 	if fate := s.proc.Handle(t.Context(), queue.Advance, queue.Delivery{Receipt: "r", Body: events.Poke{Kind: events.PokeTime, Workflow: "w"}.Encode(), Receives: 1}); fate != app.Done {
 		t.Errorf("the message is %s", fate)
 	}
 	if n, err := s.proc.LatestInstance(t.Context(), "w"); n != 0 || err != nil {
 		t.Errorf("%d runs, %v", n, err)
+	}
+	// So does one of triggers that are not in force.
+	other := timetrigger.Schedule{Life: after.Life, UUID: request1, Marks: []int64{epoch, epoch}}
+	put(other.Encode(), now.Rev+3)
+	s.poke(events.PokeTime, "w", 0, 0)
+	s.handle()
+	now, _, err = s.table.Get(t.Context(), store.TimesKey("w"))
+	must(s, err)
+	if got, err := timetrigger.Decode(now.Data); err != nil || got.UUID != "" || now.Due != 0 {
+		t.Errorf("the schedule is %+v, due at %d, %v", got, now.Due, err)
 	}
 }
