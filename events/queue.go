@@ -13,6 +13,7 @@ const (
 	PokePermit = "permit" // look at the permits of Workflow (derived tags), or of Tag (a named one)
 	PokeDelete = "delete" // go on deleting Workflow
 	PokeSignal = "signal" // tell triggers and waiters of the instances of the signal named by Tag
+	PokeStream = "stream" // the same of the signal whose head has the key Tag: the sweep sees keys, and no names
 	PokeStep   = "step"   // look at what Attempt of Step of a run has started below itself
 	PokeTime   = "time"   // start what the time triggers of Workflow are due to start
 	PokeChange = "change" // do what follows from a change of the definition or properties of Workflow
@@ -27,7 +28,7 @@ type Poke struct {
 	Workflow string `json:"wf,omitempty"`
 	Instance int64  `json:"i,omitempty"`
 	Run      int64  `json:"r,omitempty"`
-	Tag      string `json:"tag,omitempty"` // named permit tag, with PokePermit; signal, with PokeSignal
+	Tag      string `json:"tag,omitempty"` // named permit tag, with PokePermit; signal, with PokeSignal; key of its head, with PokeStream
 	Step     string `json:"step,omitempty"`
 	Attempt  int64  `json:"a,omitempty"`
 	Suspect  int    `json:"sus,omitempty"` // how often a decision over this head died before it ended (P4)
@@ -51,7 +52,7 @@ func ParsePoke(data []byte) (Poke, error) {
 		if p.Workflow == "" || p.Instance < 1 || p.Run < 1 {
 			return Poke{}, missing(name, "wf, i and r of a run")
 		}
-	case PokeSignal:
+	case PokeSignal, PokeStream:
 		if p.Tag == "" {
 			return Poke{}, missing(name, "tag")
 		}

@@ -123,6 +123,8 @@ func pokeTask(p events.Poke) task {
 		return task{kind: taskLane, workflow: p.Workflow}
 	case events.PokePermit:
 		return task{kind: taskPermit, workflow: p.Workflow, permit: permitOfPoke(p)}
+	case events.PokeStream:
+		return task{kind: taskSignal, stream: p.Tag}
 	case events.PokeSignal:
 		return task{kind: taskSignal, workflow: p.Tag}
 	case events.PokeStep:

@@ -219,6 +219,19 @@ func (a *App) findIndexed(ctx context.Context, name string, key signal.Param, ab
 	}
 }
 
+// signalOf is the name of the signal whose head has a key; "" when there is no such head.
+func (a *App) signalOf(ctx context.Context, stream string) (string, error) {
+	item, err := a.get(ctx, store.StreamKey(stream))
+	if err != nil || !item.Exists() {
+		return "", err
+	}
+	h, err := store.DecodeSignalHead(item.Data)
+	if err != nil {
+		return "", a.park(item, err)
+	}
+	return h.Name, nil
+}
+
 // tellsAtOnce is how many instances one look at a stream passes on.
 const tellsAtOnce = 100
 

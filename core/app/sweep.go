@@ -69,10 +69,7 @@ func (a *App) sweep(ctx context.Context, from, to int64, wanted func(e table.Due
 				if !wanted(e) {
 					continue
 				}
-				t, ok, err := a.dueTask(ctx, e.Key)
-				if err != nil {
-					return err
-				}
+				t, ok := headTask(e.Key)
 				if !ok {
 					a.count(CountParked, 1)
 					a.log.ErrorContext(ctx, "due item of an unknown kind", "key", e.Key.String())
@@ -105,22 +102,12 @@ func (a *App) sweep(ctx context.Context, from, to int64, wanted func(e table.Due
 	return nil
 }
 
-// dueTask is the task for a head in the due index.
-func (a *App) dueTask(ctx context.Context, key table.Key) (task, bool, error) {
-	if store.IsSignalKey(key) {
-		// The key holds a hash: the name is in the item.
-		item, err := a.get(ctx, key)
-		if err != nil || !item.Exists() {
-			return task{}, false, err
-		}
-		h, err := store.DecodeSignalHead(item.Data)
-		return task{kind: taskSignal, workflow: h.Name}, err == nil, nil
-	}
-	t, ok := headTask(key)
-	return t, ok, nil
-}
-
+// headTask is the task for a head in the due index. It follows from the key: the sweep may read no items, and one that
+// cannot be read must not keep it from the others.
 func headTask(key table.Key) (task, bool) {
+	if stream, ok := store.ParseSignalKey(key); ok {
+		return task{kind: taskSignal, stream: stream}, true
+	}
 	if id, ok := store.ParseRunKey(key); ok {
 		return task{kind: taskRun, workflow: id.Workflow, run: id}, true
 	}

@@ -30,7 +30,7 @@ const (
 	taskDelete                    // go on deleting a workflow
 	taskSupersede                 // note on a failed run that a later one exists
 	taskStep                      // look at the children of an attempt
-	taskSignal                    // pass the news of a stream on; workflow is the signal's name
+	taskSignal                    // pass the news of a stream on; workflow is the signal's name, or stream its key
 	taskUnwait                    // take waiter items away
 	taskTime                      // start what time triggers are due to start
 	taskChange                    // do what follows from a change of a workflow's definition or properties
@@ -55,6 +55,7 @@ type task struct {
 	heads    []string // permit heads of the released attempts
 	work     events.Work
 	permit   string
+	stream   string // with taskSignal, where the name is not known
 	step     string // of the attempt, with taskStep
 	attempt  int64
 	keys     []table.Key // with taskUnwait
@@ -184,6 +185,13 @@ func (a *App) do(ctx context.Context, t task) ([]task, error) {
 	case taskStep:
 		return a.lookAtStep(ctx, t)
 	case taskSignal:
+		if t.stream != "" {
+			name, err := a.signalOf(ctx, t.stream)
+			if err != nil || name == "" {
+				return nil, err
+			}
+			return a.lookAtSignal(ctx, name)
+		}
 		return a.lookAtSignal(ctx, t.workflow)
 	case taskUnwait:
 		return nil, a.stopWaiting(ctx, t)
@@ -217,7 +225,10 @@ func (a *App) message(t task) outgoing {
 	case taskPermit:
 		m.Body = permitPoke(t.permit).Encode()
 	case taskSignal:
-		m.Body = events.Poke{Kind: events.PokeSignal, Tag: t.workflow}.Encode()
+		m.Body = events.Poke{Kind: events.PokeStream, Tag: t.stream}.Encode()
+		if t.stream == "" {
+			m.Body = events.Poke{Kind: events.PokeSignal, Tag: t.workflow}.Encode()
+		}
 	case taskStep:
 		m.Body = events.Poke{Kind: events.PokeStep, Workflow: t.run.Workflow, Instance: t.run.Instance, Run: t.run.Run, Step: t.step, Attempt: t.attempt}.Encode()
 	case taskTime:

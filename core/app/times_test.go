@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/downbeat/downbeat/core/app"
 	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/queue"
+	"github.com/downbeat/downbeat/core/signal"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/core/timetrigger"
@@ -467,4 +469,56 @@ func TestTimesOfALifeThatIsOver(t *testing.T) {
 	if got, err := timetrigger.Decode(now.Data); err != nil || got.UUID != "" || now.Due != 0 {
 		t.Errorf("the schedule is %+v, due at %d, %v", got, now.Due, err)
 	}
+}
+
+// dueOnly is the table as the function that sweeps may see it.
+type dueOnly struct {
+	table.Table
+	t *testing.T
+}
+
+func (d dueOnly) refuse(what string) error {
+	d.t.Errorf("the sweep makes a %s", what)
+	return errGone
+}
+
+func (d dueOnly) Get(context.Context, table.Key) (table.Item, table.Units, error) {
+	return table.Item{}, table.Units{}, d.refuse("get")
+}
+
+func (d dueOnly) BatchGet(context.Context, []table.Key) ([]table.Item, table.Units, error) {
+	return nil, table.Units{}, d.refuse("batch get")
+}
+
+func (d dueOnly) Query(context.Context, table.Query) (table.Page, table.Units, error) {
+	return table.Page{}, table.Units{}, d.refuse("query")
+}
+
+func (d dueOnly) Write(context.Context, table.Write) (table.Units, error) {
+	return table.Units{}, d.refuse("write")
+}
+
+// TestSweepReadsTheIndexAlone: the function that sweeps may read the due index and nothing else. What it finds of each kind
+// is carried out by who handles its messages, also where the key does not tell the name.
+func TestSweepReadsTheIndexAlone(t *testing.T) {
+	s := newSystem(t)
+	s.push("waiter", parallel, waits)
+	s.mustStart("waiter", request1)
+	s.pushTimed("timed", sequential, true, "0 0 * * *", "4 0 * * *")
+	s.handle()
+	if _, _, err := s.proc.Announce(t.Context(), signal.Instance{Name: "go", ID: "one"}); err != nil { // and nobody passes it on
+		t.Fatal(err)
+	}
+	s.lose()
+	sweeper, err := app.New(app.Config{Table: dueOnly{s.table, t}, Queue: s.proc, Blob: &blobs{s.proc}, Clock: s.proc, IDs: s.proc})
+	must(s, err)
+	for range 10 {
+		s.now += 60_000
+		must(s, sweeper.Sweep(t.Context(), s.now))
+		s.handle()
+	}
+	if got := s.statuses("waiter"); got != "SUCCEEDED" {
+		t.Errorf("the step that waits: %s", got)
+	}
+	s.wantFired("at last", "timed", "00:04 v1")
 }

@@ -32,7 +32,16 @@ func shortHash(s string) string {
 func InlineKey(inline string) table.Key { return table.Key{PK: "inline#" + inline, SK: "i"} }
 
 // SignalKey names the head of a stream.
-func SignalKey(name string) table.Key { return table.Key{PK: "sig#" + signalName(name), SK: "head"} }
+func SignalKey(name string) table.Key { return StreamKey(signalName(name)) }
+
+// StreamKey names the head of a stream by what ParseSignalKey gives.
+func StreamKey(stream string) table.Key { return table.Key{PK: "sig#" + stream, SK: "head"} }
+
+// ParseSignalKey reads what stands for the signal's name out of the key of a stream's head: its name is in the item.
+func ParseSignalKey(k table.Key) (stream string, ok bool) {
+	stream, ok = strings.CutPrefix(k.PK, "sig#")
+	return stream, ok && k.SK == "head"
+}
 
 // signalBlock is how many instances lie in one partition.
 const signalBlock = 1024
@@ -140,9 +149,6 @@ func DecodeSignalHead(data []byte) (SignalHead, error) {
 	h := SignalHead{Name: r.Str(), Latest: r.Int(), Told: r.Int()}
 	return h, r.Err()
 }
-
-// IsSignalKey tells whether a key is that of the head of a stream. Its name is in the item.
-func IsSignalKey(k table.Key) bool { return strings.HasPrefix(k.PK, "sig#") && k.SK == "head" }
 
 // Subscriber names a subscription.
 type Subscriber struct{ Workflow, Trigger string }
