@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/downbeat/downbeat/core/permit"
 	"github.com/downbeat/downbeat/core/sel"
 	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/core/template"
 )
 
@@ -28,12 +30,16 @@ type runEnv struct {
 	requests []permit.Request
 	grants   map[string]engine.Grant
 	permits  map[string]*permit.Head
+	// passed are heads as they will be after what this decision has passed on; unpassable those where that came to its end.
+	passed     map[string]*permit.Head
+	unpassable map[string]bool
 
 	earlier map[string]*engine.Attempt
 	outside *outsideData
 	signals *signalEnv
 	pending map[engine.Key]bool
-	lacking map[string]bool // permit heads asked for and not loaded
+	lacking map[string]bool       // permit heads asked for and not loaded
+	read    map[string]table.Item // those that this try has loaded and not used for a request yet
 }
 
 // newEnv loads what every decision about a run reads. What the tries before were given is kept, which saves asking twice,
@@ -52,7 +58,7 @@ func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, 
 	e := &runEnv{
 		a: a, v: v, at: max(now, v.body.CreateTime), ctl: ctl,
 		grants: map[string]engine.Grant{}, permits: map[string]*permit.Head{},
-		earlier: map[string]*engine.Attempt{}, outside: newOutside(), pending: map[engine.Key]bool{}, lacking: map[string]bool{},
+		earlier: map[string]*engine.Attempt{}, outside: newOutside(), pending: map[engine.Key]bool{}, lacking: map[string]bool{}, read: map[string]table.Item{},
 		signals: newSignalEnv(),
 	}
 	if before != nil {
@@ -151,16 +157,56 @@ func (e *runEnv) Blocked(stepID string, tags []engine.PermitTag) (bool, error) {
 
 // Inherit implements engine.InheritEnv.
 func (e *runEnv) Inherit(from string, have, want []engine.PermitTag) (bool, error) {
+	if err := e.needPermits(want); err != nil {
+		return false, err
+	}
+	return permit.Heads(e.permits).Inherits(from, have, want), nil
+}
+
+// Pass implements engine.InheritEnv.
+func (e *runEnv) Pass(from string, have []engine.PermitTag, to string, want []engine.PermitTag) (bool, error) {
 	names := permit.HeadsOf(want)
-	if len(names) != 1 || !slices.Equal(names, permit.HeadsOf(have)) {
+	if slices.ContainsFunc(names, func(n string) bool { return e.unpassable[n] }) {
 		return false, nil
 	}
-	h, ok := e.permits[names[0]]
-	if !ok {
-		return false, &engine.NeedError{Keys: []engine.Key{{Kind: engine.KeyPermitState, Name: names[0]}}}
+	if err := e.needPermits(want); err != nil {
+		return false, err
 	}
-	return h.Inherits(from, have, want), nil
+	heads := permit.Heads{}
+	for _, n := range names {
+		heads[n] = e.permits[n]
+		if h, ok := e.passed[n]; ok {
+			heads[n] = h
+		}
+	}
+	after, ok := heads.Passes(from, have, to, want, e.at)
+	if !ok {
+		// Whoever is first in the queue is not among those who ask: it would be in vain for each of the others, too.
+		for _, n := range names {
+			e.unpassable[n] = true
+		}
+		return false, nil
+	}
+	maps.Copy(e.passed, after)
+	return true, nil
 }
+
+// needPermits asks for the heads of the tags that are not loaded yet.
+func (e *runEnv) needPermits(tags []engine.PermitTag) error {
+	var keys []engine.Key
+	for _, n := range permit.HeadsOf(tags) {
+		if _, ok := e.permits[n]; !ok {
+			keys = append(keys, engine.Key{Kind: engine.KeyPermitState, Name: n})
+		}
+	}
+	if len(keys) > 0 {
+		return &engine.NeedError{Keys: keys}
+	}
+	return nil
+}
+
+// begin forgets what a decision did that is taken again.
+func (e *runEnv) begin() { e.passed, e.unpassable = map[string]*permit.Head{}, map[string]bool{} }
 
 // unsettled are the keys that the decision asked for while it went on without them.
 func (e *runEnv) unsettled() []engine.Key {
@@ -207,7 +253,7 @@ func (e *runEnv) load(ctx context.Context, keys []engine.Key) error {
 			return err
 		}
 		for n, h := range p.heads {
-			e.permits[n] = h
+			e.permits[n], e.read[n] = h, p.items[n]
 		}
 		e.lacking = map[string]bool{}
 	}
@@ -229,13 +275,12 @@ func (e *runEnv) acquire(ctx context.Context) error {
 			heads[n] = true
 		}
 	}
-	var outcomes []permit.Outcome
-	tasks, err := e.a.movePermits(ctx, sortedKeys(heads), func(heads permit.Heads, now int64) ([]string, error) {
-		var poke []string
-		var err error
-		outcomes, poke, err = permit.Acquire(heads, list, now)
-		return poke, err
-	})
+	names := sortedKeys(heads)
+	have, err := e.justRead(names)
+	if err != nil {
+		return err
+	}
+	outcomes, tasks, err := e.a.askPermits(ctx, &permit.Ask{Heads: names, Requests: list}, have)
 	if err != nil {
 		return err
 	}
@@ -255,6 +300,25 @@ func (e *runEnv) acquire(ctx context.Context) error {
 		return e.a.send(ctx, out)
 	}
 	return nil
+}
+
+// justRead gives the heads as this try has read them, nil if it has not read all. What is decided of them is written on
+// their revisions, and an attempt that has its place in the queue already is told to wait by an older one as well.
+func (e *runEnv) justRead(names []string) (*permitHeads, error) {
+	p := &permitHeads{heads: permit.Heads{}, items: map[string]table.Item{}}
+	for _, n := range names {
+		item, ok := e.read[n]
+		if !ok {
+			return nil, nil
+		}
+		h, err := permit.Decode(item.Data)
+		if err != nil {
+			return nil, e.a.park(item, err)
+		}
+		p.heads[n], p.items[n] = h, item
+		delete(e.read, n)
+	}
+	return p, nil
 }
 
 // loadEarlier finds the newest attempt of a step over the earlier runs of the instance.

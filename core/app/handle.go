@@ -195,8 +195,8 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 			}
 			mv := inputs(g.inputs...)
 			mv.have = v
-			tries := triesTogether
-			if v.live() <= foldAlone {
+			tries, outside := triesTogether, liveOutside(v.state())
+			if outside <= foldAlone {
 				tries = maxTries // few can be in the way
 			}
 			m, err := a.moveRun(ctx, g.id, "", mv, tries)
@@ -204,7 +204,7 @@ func (a *App) foldCompletions(ctx context.Context, batch []queue.Delivery) (agai
 				// Others fold into the same run. What they have and what lies here is decided the sooner the fewer decide it:
 				// it goes back in one message, and is received together with the others'. The more of them there may be, the
 				// longer the time over which they come back.
-				spread := a.cfg.IDs.Float() * float64(v.live()) * foldMillis
+				spread := a.cfg.IDs.Float() * float64(outside) * foldMillis
 				return a.complete(ctx, g.id, g.outcomes, a.jitter()+int64(spread))
 			}
 			if err != nil {

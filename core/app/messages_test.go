@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +177,53 @@ func TestPermitsOfTheDead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestQueueOfPermitsSurvivesDeaths: the jobs of two runs go one at a time, within a run with the permit that the one before
+// has left, and wherever a process dies all of them have their turn and nothing stays taken.
+func TestQueueOfPermitsSurvivesDeaths(t *testing.T) {
+	everyDeath(t, func(s *system, arm func()) {
+		s.runtimes[step.SimulatedType] = &step.Simulated{Hint: true}
+		s.restart()
+		if err := s.proc.SetTagPermit(s.t.Context(), permit.LimitRequest{Tag: "scarce", MaxAllowed: 1}, "ann"); err != nil {
+			s.t.Fatal(err)
+		}
+		one := strings.Replace(job, `"type":`, `"tags": ["scarce"], "type":`, 1)
+		s.push("w", parallel, one+","+strings.Replace(one, "job.1", "job.2", 1)+","+strings.Replace(one, "job.1", "job.3", 1))
+		s.mustStart("w", request1)
+		s.mustStart("w", request2)
+		s.handle()
+		arm()
+		s.pass(12 * time.Second) // dies in it, or sees the second job end
+		s.restart()
+		s.pass(30 * time.Minute)
+		if got := s.statuses("w"); got != "SUCCEEDED SUCCEEDED" {
+			s.t.Errorf("in the end: %s", got)
+		}
+		var turns []engine.Times
+		for i := range int64(2) {
+			for _, at := range s.run("w", i+1).Attempts() {
+				turns = append(turns, at.Times)
+			}
+		}
+		slices.SortFunc(turns, func(a, b engine.Times) int { return cmp.Compare(a.Start, b.Start) })
+		for i := range turns[1:] {
+			if turns[i+1].Start < turns[i].End {
+				s.t.Errorf("the job that starts at %d does so before the one before it has ended at %d", turns[i+1].Start-epoch, turns[i].End-epoch)
+			}
+		}
+		// Who waits is served though holders are lost, since the lease is looked at; who is left then holds nothing.
+		for _, name := range []string{"tag#scarce", "wf#w"} {
+			it, _, err := s.table.Get(s.t.Context(), store.PermitKey(name))
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			h, err := permit.Decode(it.Data)
+			if err != nil || len(h.Waiters) > 0 {
+				s.t.Errorf("%s: %d wait, error %v", name, len(h.Waiters), err)
+			}
+		}
+	})
 }
 
 // TestHeadOfManyJobs: the head of a run with the most steps stays small though each step's result is a commit of its own

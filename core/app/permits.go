@@ -100,15 +100,8 @@ func (a *App) movePermits(ctx context.Context, names []string, change func(heads
 			if poke, err = change(p.heads, now); err != nil {
 				return nil, err
 			}
-			poke = append(freed, poke...)
 			if err = p.commit(ctx, a, now); err == nil {
-				var tasks []task
-				for _, run := range poke {
-					if id, ok := parsePermitRun(run); ok {
-						tasks = append(tasks, task{kind: taskRun, workflow: id.Workflow, run: id})
-					}
-				}
-				return tasks, nil
+				return pokes(append(freed, poke...)), nil
 			}
 		}
 		if !lost(err) {
@@ -118,11 +111,41 @@ func (a *App) movePermits(ctx context.Context, names []string, change func(heads
 	return nil, fmt.Errorf("permits %v: %w", names, err)
 }
 
-// releasePermits frees what ended attempts held.
+// pokes are the tasks for runs that permit heads name.
+func pokes(runs []string) []task {
+	var tasks []task
+	for _, run := range runs {
+		if id, ok := parsePermitRun(run); ok {
+			tasks = append(tasks, task{kind: taskRun, workflow: id.Workflow, run: id})
+		}
+	}
+	return tasks
+}
+
+// releasePermits frees what ended attempts held. Where nobody waits each head is its own affair; else who waits may need
+// what comes free in several of them.
 func (a *App) releasePermits(ctx context.Context, t task) ([]task, error) {
-	return a.movePermits(ctx, t.heads, func(heads permit.Heads, now int64) ([]string, error) {
-		return permit.Release(heads, t.uuids, now), nil
-	})
+	p, err := a.loadPermits(ctx, t.heads)
+	if err != nil {
+		return nil, err
+	}
+	all := &permit.Ask{Heads: t.heads, Released: t.uuids}
+	for _, h := range p.heads {
+		if len(h.Waiters) > 0 {
+			_, tasks, err := a.askPermits(ctx, all, p)
+			return tasks, err
+		}
+	}
+	var tasks []task
+	for _, name := range t.heads {
+		alone := &permit.Ask{Heads: []string{name}, Released: t.uuids}
+		_, more, err := a.askPermits(ctx, alone, &permitHeads{permit.Heads{name: p.heads[name]}, map[string]table.Item{name: p.items[name]}})
+		if err != nil {
+			return tasks, err
+		}
+		tasks = append(tasks, more...)
+	}
+	return tasks, nil
 }
 
 // lookAtPermit serves a head that is due: turns that were missed, and holders whose run no longer names them.

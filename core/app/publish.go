@@ -158,6 +158,9 @@ func (a *App) redoEnd(ctx context.Context, v *runView) ([]task, error) {
 			continue // it never came to ask for a permit
 		}
 		uuids = append(uuids, at.Permit())
+		if at.PermitUUID != "" {
+			uuids = append(uuids, at.UUID) // its place in the queue, should it have had one
+		}
 		for _, n := range permit.HeadsOf(engine.PermitTagsOf(v.body, at)) {
 			heads[n] = true
 		}

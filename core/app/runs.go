@@ -329,6 +329,7 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 		if !first {
 			m.wasTimer = engine.Timer(st)
 		}
+		env.begin()
 		d, err = a.cfg.Decide(st, mv.with(mv.inputs), env)
 		var need *engine.NeedError
 		if errors.As(err, &need) {
@@ -641,7 +642,7 @@ func (a *App) follow(v *runView, st *engine.State, m *moved, changed []*engine.A
 		}
 		for _, at := range changed {
 			// The heads are those of the attempt's own tags too: one left out keeps the permit until its lease is asked for.
-			if !freed[at.Permit()] {
+			if !freed[at.Permit()] && !freed[at.UUID] {
 				continue
 			}
 			for _, n := range permit.HeadsOf(engine.PermitTagsOf(v.body, at)) {

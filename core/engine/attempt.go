@@ -363,16 +363,16 @@ func (d *decider) permits(i int, a *Attempt) (bool, error) {
 			return true, nil
 		}
 	}
-	if !queues {
-		inherited, err := d.inherit(a, tags)
-		if err != nil {
-			return false, err
-		}
-		if inherited {
+	inherited, err := d.inherit(a, tags, queues)
+	if err != nil {
+		return false, err
+	}
+	if inherited {
+		if !queues {
 			d.log(a, permitsWaited)
-			d.log(a, permitsAcquired)
-			return true, nil
 		}
+		d.log(a, permitsAcquired)
+		return true, nil
 	}
 	grant, err := d.env.Acquire(a.UUID, tags)
 	if err != nil {
@@ -390,20 +390,30 @@ func (d *decider) permits(i int, a *Attempt) (bool, error) {
 }
 
 // inherit gives an attempt the permit of one that has ended in this decision, where nobody notices: the steps of a chain
-// then hold one permit after the other, which is taken and given back once.
-func (d *decider) inherit(a *Attempt, tags []PermitTag) (bool, error) {
+// then hold one permit after the other, which is taken and given back once. One that queues gets it when it is its turn:
+// it need not be woken to find that it was granted what this very run gave back.
+func (d *decider) inherit(a *Attempt, tags []PermitTag, queues bool) (bool, error) {
 	env, able := d.env.(InheritEnv)
 	if !able {
 		return false, nil
 	}
 	for k, f := range d.freed {
-		ok, err := env.Inherit(f.uuid, f.tags, tags)
+		var ok bool
+		var err error
+		if queues {
+			ok, err = env.Pass(f.uuid, f.tags, a.UUID, tags)
+		} else {
+			ok, err = env.Inherit(f.uuid, f.tags, tags)
+		}
 		if err != nil {
 			return false, err
 		}
 		if ok {
 			d.freed = slices.Delete(d.freed, k, k+1)
 			d.out.Released = slices.DeleteFunc(d.out.Released, func(uuid string) bool { return uuid == f.uuid })
+			if queues {
+				d.out.Released = append(d.out.Released, a.UUID) // its place in the queue
+			}
 			a.HoldsPermit, a.PermitUUID = true, f.uuid
 			return true, nil
 		}

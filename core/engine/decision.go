@@ -155,6 +155,10 @@ type InheritEnv interface {
 	// Inherit tells whether the permit held as from, with the tags of the attempt that it was taken for or passed to, does
 	// for an attempt with the tags want, and nobody waits for what it would free. It may return a *NeedError.
 	Inherit(from string, have, want []PermitTag) (bool, error)
+	// Pass tells whether the attempt to, which queues for the tags want, would be granted them by giving back what is held as
+	// from, before anybody else and besides what has passed in this decision. Then it may go on with that permit at once,
+	// and leaves its place in the queue when the decision is committed. It may return a *NeedError.
+	Pass(from string, have []PermitTag, to string, want []PermitTag) (bool, error)
 }
 
 // Env is what the shell hands into a decision. Every method is a pure function for the time of the call of Decide, and

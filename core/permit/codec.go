@@ -10,8 +10,8 @@ import (
 	"github.com/downbeat/downbeat/core/pack"
 )
 
-// headFormat is the format that Encode writes (P10).
-const headFormat = 1
+// headFormat is the format that Encode writes (P10). 2 has what is taken of the inbox, and the other tags of waiters.
+const headFormat = 2
 
 // Encode gives the stored form: the names of tags and runs once each, sorted and without the beginning that they share
 // with the one before, then limits, holders and waiters. A holder takes about 25 bytes, so a head with 20 of them stays
@@ -32,6 +32,9 @@ func (h *Head) Encode() []byte {
 	for _, e := range h.Waiters {
 		runs.add(e.Run)
 		for _, t := range e.Tags {
+			tags.add(t.Name)
+		}
+		for _, t := range e.Others {
 			tags.add(t.Name)
 		}
 	}
@@ -83,11 +86,19 @@ func (h *Head) Encode() []byte {
 			w.Bool(true)
 			w.Int(e.Reserved - e.Since)
 		}
-		w.Uint(uint64(len(e.Tags)))
-		for _, t := range e.Tags {
-			w.Uint(tags.index(t.Name))
-			w.Int(t.Limit)
+		for _, list := range [][]Tag{e.Tags, e.Others} {
+			w.Uint(uint64(len(list)))
+			for _, t := range list {
+				w.Uint(tags.index(t.Name))
+				w.Int(t.Limit)
+			}
 		}
+	}
+	w.Uint(uint64(h.Crowd))
+	w.Uint(uint64(len(h.Taken)))
+	for _, p := range h.Taken {
+		w.Int(p.Rev)
+		w.Uint(uint64(p.Hash))
 	}
 	return w.Buf
 }
@@ -98,7 +109,7 @@ func Decode(data []byte) (*Head, error) {
 	if len(data) == 0 {
 		return h, nil
 	}
-	r, _, err := pack.NewReader(data, headFormat)
+	r, format, err := pack.NewReader(data, headFormat)
 	if err != nil {
 		return nil, fmt.Errorf("permit head: %w", err)
 	}
@@ -135,7 +146,7 @@ func Decode(data []byte) (*Head, error) {
 	}
 	last := int64(0)
 	for range r.Count() {
-		e := Holder{UUID: readUUID(r), Run: name(runs, "run"), Verified: last + r.Int()}
+		e := Holder{UUID: readUUID(r, format), Run: name(runs, "run"), Verified: last + r.Int()}
 		last = e.Verified
 		for range r.Count() {
 			e.Tags = append(e.Tags, name(tags, "tag"))
@@ -143,7 +154,7 @@ func Decode(data []byte) (*Head, error) {
 		h.Holders = append(h.Holders, e)
 	}
 	for range r.Count() {
-		e := Waiter{UUID: readUUID(r), Run: name(runs, "run"), Verified: last + r.Int()}
+		e := Waiter{UUID: readUUID(r, format), Run: name(runs, "run"), Verified: last + r.Int()}
 		last = e.Verified
 		e.Since = e.Verified + r.Int()
 		e.Elsewhere, e.Missed = r.Bool(), r.Bool()
@@ -153,7 +164,18 @@ func Decode(data []byte) (*Head, error) {
 		for range r.Count() {
 			e.Tags = append(e.Tags, Tag{Name: name(tags, "tag"), Limit: r.Int()})
 		}
+		if format >= 2 {
+			for range r.Count() {
+				e.Others = append(e.Others, Tag{Name: name(tags, "tag"), Limit: r.Int()})
+			}
+		}
 		h.Waiters = append(h.Waiters, e)
+	}
+	if format >= 2 {
+		h.Crowd = int(r.Uint())
+		for range r.Count() {
+			h.Taken = append(h.Taken, Pointer{Rev: r.Int(), Hash: uint32(r.Uint())})
+		}
 	}
 	if err := errors.Join(r.Err(), defect); err != nil {
 		return nil, fmt.Errorf("permit head: %w", err)
@@ -206,13 +228,11 @@ func readNames(r *pack.Reader) ([]string, error) {
 	return out, r.Err()
 }
 
-// writeUUID writes a uuid as its 16 bytes, any other text as it is.
+// writeUUID writes a uuid as its 16 bytes, any other text as no bytes and then as it is.
 func writeUUID(w *pack.Writer, s string) {
 	raw, ok := rawUUID(s)
-	w.Bool(ok)
-	if ok {
-		w.Bytes(raw)
-	} else {
+	w.Bytes(raw)
+	if !ok {
 		w.Str(s)
 	}
 }
@@ -233,13 +253,16 @@ func textUUID(raw []byte) string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
-func readUUID(r *pack.Reader) string {
-	if !r.Bool() {
+func readUUID(r *pack.Reader, format byte) string {
+	if format < 2 && !r.Bool() {
 		return r.Str()
 	}
 	raw := r.Bytes()
-	if len(raw) != 16 {
-		return hex.EncodeToString(raw) // only of a defective record
+	switch len(raw) {
+	case 16:
+		return textUUID(raw)
+	case 0:
+		return r.Str()
 	}
-	return textUUID(raw)
+	return hex.EncodeToString(raw) // only of a defective record
 }

@@ -11,6 +11,10 @@ type Head struct {
 	Limits  []Limit  // set by the API, by tag name
 	Holders []Holder // in the order in which they were granted
 	Waiters []Waiter // in the order of the queue
+	// Taken are the pointers that the commits of the newest revisions have taken, and Crowd is how many callers the last one
+	// served besides its own.
+	Taken []Pointer
+	Crowd int
 
 	changed bool
 	// counts holds how many holders have a tag. It is derived, made when it is first needed.
@@ -30,8 +34,9 @@ type Waiter struct {
 	UUID, Run string
 	Tags      []Tag // those of this head
 	Since     int64 // place in the queue; equal ones stand in the order in which they came
-	// Elsewhere says that it needs permits of other heads too: it cannot be granted here, only poked.
+	// Elsewhere says that it needs permits of other heads too: it is granted by who has all of them at hand, else poked.
 	Elsewhere bool
+	Others    []Tag // with Elsewhere: those that are not of this head
 	// Reserved is until when capacity is kept for it; 0 if none is.
 	Reserved int64
 	// Missed says that it did not ask in the time of its last reservation.
@@ -114,6 +119,10 @@ func (h *Head) holds(uuid string) bool {
 	return slices.ContainsFunc(h.Holders, func(e Holder) bool { return e.UUID == uuid })
 }
 
+func (h *Head) waits(uuid string) bool {
+	return slices.ContainsFunc(h.Waiters, func(w Waiter) bool { return w.UUID == uuid })
+}
+
 // fits tells whether the tags have capacity left for the request, besides what is reserved for waiters before it.
 func (h *Head) fits(r Request, tags []Tag, now int64) bool {
 	h.count()
@@ -147,15 +156,25 @@ func (h *Head) room(tags []Tag, kept map[string]int64) bool {
 // every limit of want is one of have too, that is kept, or cannot be reached before such a one is. The head stays as it
 // is. An attempt that goes on so is counted under the tags that the permit was taken for.
 func (h *Head) Inherits(from string, have, want []Tag) bool {
-	if !h.holds(from) {
+	if !h.holds(from) || !h.alike(have, want) {
 		return false
 	}
+	for _, list := range [][]Tag{have, want} {
+		for _, t := range list {
+			if h.waitedFor(t.Name) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// alike tells whether it makes no difference to anybody by which of the two lists of tags a permit is held: every limit
+// of one side alone is not below that of a tag of both, and so is not reached before that one is.
+func (h *Head) alike(have, want []Tag) bool {
 	lowest := int64(-1) // of the limits of tags of both
 	for _, t := range want {
 		limit := h.limit(t)
-		if h.waitedFor(t.Name) {
-			return false
-		}
 		if limit < 0 || !slices.ContainsFunc(have, func(o Tag) bool { return o.Name == t.Name && h.limit(o) == limit }) {
 			continue
 		}
@@ -171,9 +190,6 @@ func (h *Head) Inherits(from string, have, want []Tag) bool {
 			// A limit of one side alone: not below that of a tag that both have. What is not limited needs nothing, but what
 			// is held of have is limited by what both have.
 			if limit := h.limit(t); limit >= 0 && (lowest < 0 || limit < lowest) {
-				return false
-			}
-			if h.waitedFor(t.Name) {
 				return false
 			}
 		}
@@ -212,7 +228,8 @@ func (h *Head) wait(w Waiter) bool {
 		old := &h.Waiters[i]
 		gaveUp := old.Reserved != 0
 		if old.Reserved != 0 || old.Missed || old.Elsewhere != w.Elsewhere {
-			old.Reserved, old.Missed, old.Elsewhere = 0, false, w.Elsewhere
+			h.waiterWeight += w.weight() - old.weight()
+			old.Reserved, old.Missed, old.Elsewhere, old.Others = 0, false, w.Elsewhere, w.Others
 			h.changed = true
 		}
 		return gaveUp
@@ -244,9 +261,9 @@ func (h *Head) removeWaiter(i int) {
 	h.changed = true
 }
 
-// settle gives free capacity to the waiters in order: it grants those that need nothing else, reserves for the others,
-// and adds their runs to poke.
-func (h *Head) settle(now int64, poke *runSet) {
+// settle gives free capacity to the waiters in order: it grants those that need nothing but what is in this head and the
+// others at hand, nil for none, reserves for the others, and adds their runs to poke.
+func (h *Head) settle(now int64, poke *runSet, at Heads) {
 	h.count()
 	var kept map[string]int64
 	for i := 0; i < len(h.Waiters); i++ {
@@ -263,6 +280,18 @@ func (h *Head) settle(now int64, poke *runSet) {
 			continue
 		}
 		if w.Elsewhere {
+			if r := w.request(); at.grantable(r, now) {
+				poke.add(w.Run)
+				for _, name := range HeadsOf(r.Tags) {
+					o := at[name]
+					o.dropWaiter(r.UUID)
+					if tags := o.limited(r.Tags, name); len(tags) > 0 && !o.holds(r.UUID) {
+						o.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(tags), Verified: now})
+					}
+				}
+				i--
+				continue
+			}
 			if !w.Missed {
 				w.Reserved = now + ReserveMillis
 				h.changed = true
@@ -290,7 +319,7 @@ func (h *Head) settle(now int64, poke *runSet) {
 // runs to poke, sorted. It is to be called when the head is due.
 func (h *Head) Settle(now int64) []string {
 	var poke runSet
-	h.settle(now, &poke)
+	h.settle(now, &poke, nil)
 	return poke.sorted()
 }
 
@@ -414,6 +443,11 @@ func (w *Waiter) wants(tag string) bool {
 	return slices.ContainsFunc(w.Tags, func(t Tag) bool { return t.Name == tag })
 }
 
+// request is what the waiter asks of all heads.
+func (w *Waiter) request() Request {
+	return Request{UUID: w.UUID, Run: w.Run, Tags: append(slices.Clip(w.Tags), w.Others...), Since: w.Since}
+}
+
 // keep adds what is reserved for the waiter.
 func (w *Waiter) keep(kept map[string]int64) map[string]int64 {
 	if kept == nil {
@@ -428,7 +462,7 @@ func (w *Waiter) keep(kept map[string]int64) map[string]int64 {
 // weight is that of a holder without the names of its tags, which are stored once for all.
 func (e *Holder) weight() int { return 24 + len(e.Run) + 2*len(e.Tags) }
 
-func (w *Waiter) weight() int { return weight(w.Run, w.Tags) }
+func (w *Waiter) weight() int { return weight(w.Run, w.Tags) + weight("", w.Others) }
 
 func weight(run string, tags []Tag) int {
 	n := 36 + len(run)

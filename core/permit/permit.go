@@ -30,6 +30,8 @@
 // are served. A waiter that does not come in that time has missed: it keeps its place, but nothing is kept free for it
 // until it asks again.
 //
+// Of the attempts of one run that wait, the oldest few alone stand in a queue (maxPlaces).
+//
 // Requests are idempotent by step uuid, and may be made before the run's own commit: uuids are deterministic, so a
 // decision that is taken twice asks twice for the same. A holder is never freed because of its age. At the lease time
 // the shell reads the holder's run, and Verify frees only what that run does not name as live (P30).
@@ -37,6 +39,8 @@ package permit
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -57,6 +61,12 @@ const (
 	// the two must lose the race for the head.
 	confirmMillis = 60_000
 )
+
+// maxPlaces is how many attempts of one run get a place in a queue at the same time. The others of the run are known to the
+// run alone: whenever one of those in the queue is granted, or ends, the run asks again for all that are left, each as of
+// the time since which it waits, and when half of the places are empty they are filled. So a run of hundreds of steps does
+// not make the head large, which is written whole each time, and is served in the order of all.
+const maxPlaces = 6
 
 // Bounds of a head, in approximate bytes, that keep its item below 400 KB whatever the names are. They allow some 4,000
 // holders and 2,000 waiters. A head that is full of holders blocks, as if its limit were reached; a request that finds
@@ -186,13 +196,48 @@ func Acquire(heads Heads, requests []Request, now int64) ([]Outcome, []string, e
 	sort.SliceStable(order, func(a, b int) bool { return requests[order[a]].Since < requests[order[b]].Since })
 	outcomes := make([]Outcome, len(requests))
 	var poke runSet
+	waiting := placesFor(heads, requests)
 	for _, i := range order {
-		outcomes[i] = acquire(heads, requests[i], now, &poke)
+		outcomes[i] = acquire(heads, requests[i], now, &poke, waiting)
 	}
 	return outcomes, poke.sorted(), nil
 }
 
-func acquire(heads Heads, r Request, now int64, poke *runSet) Outcome {
+// places are how many more of a call's requests may wait in a head, by run.
+type places map[place]int
+
+type place struct{ head, run string }
+
+func placesFor(heads Heads, requests []Request) places {
+	p := places{}
+	for _, r := range requests {
+		for _, name := range HeadsOf(r.Tags) {
+			at := place{name, r.Run}
+			if _, ok := p[at]; !ok {
+				p[at] = maxPlaces
+			}
+			if heads[name].waits(r.UUID) {
+				p[at]--
+			}
+		}
+	}
+	for at, n := range p {
+		if n < maxPlaces/2 {
+			p[at] = 0 // enough of them wait
+		}
+	}
+	return p
+}
+
+func (p places) take(at place) bool {
+	if p[at] <= 0 {
+		return false
+	}
+	p[at]--
+	return true
+}
+
+func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Outcome {
 	names := HeadsOf(r.Tags)
 	wanted := make([][]Tag, len(names)) // the tags with a limit, by head
 	limited := 0
@@ -218,14 +263,17 @@ func acquire(heads Heads, r Request, now int64, poke *runSet) Outcome {
 				h.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(wanted[i]), Verified: now})
 			}
 		case refused[i]:
-			if h.wait(Waiter{UUID: r.UUID, Run: r.Run, Tags: wanted[i], Since: r.Since, Elsewhere: limited > 1, Verified: now}) {
-				h.settle(now, poke)
+			if !h.waits(r.UUID) && !waiting.take(place{name, r.Run}) {
+				break
+			}
+			if h.wait(Waiter{UUID: r.UUID, Run: r.Run, Tags: wanted[i], Since: r.Since, Elsewhere: limited > 1, Others: others(r.Tags, name, limited), Verified: now}) {
+				h.settle(now, poke, heads)
 			}
 		default:
 			// Nothing is wanted here, or not all of it can be had elsewhere: what was kept goes to the next (P29).
 			held := !granted && h.dropHolder(r.UUID)
 			if h.dropWaiter(r.UUID) || held {
-				h.settle(now, poke)
+				h.settle(now, poke, heads)
 			}
 		}
 	}
@@ -266,19 +314,63 @@ func Release(heads Heads, uuids []string, now int64) []string {
 		names = append(names, name)
 	}
 	sort.Strings(names)
+	for _, name := range names {
+		for _, uuid := range uuids {
+			heads[name].dropHolder(uuid)
+			heads[name].dropWaiter(uuid)
+		}
+	}
 	var poke runSet
 	for _, name := range names {
-		h := heads[name]
-		if h == nil {
-			continue
-		}
-		for _, uuid := range uuids {
-			h.dropHolder(uuid)
-			h.dropWaiter(uuid)
-		}
-		h.settle(now, &poke)
+		heads[name].settle(now, &poke, heads)
 	}
 	return poke.sorted()
+}
+
+// grantable tells whether all that the request needs can be had from the heads, each of which is at hand.
+func (heads Heads) grantable(r Request, now int64) bool {
+	for _, name := range HeadsOf(r.Tags) {
+		h := heads[name]
+		if h == nil {
+			return false
+		}
+		if tags := h.limited(r.Tags, name); len(tags) > 0 && !h.holds(r.UUID) && !h.fits(r, tags, now) {
+			return false
+		}
+	}
+	return true
+}
+
+// Lacking names heads that are not at hand, up to n: those that waiters need whom one that is would serve.
+func (heads Heads) Lacking(n int) []string {
+	lacking := map[string]bool{}
+	for _, h := range heads {
+		for _, w := range h.Waiters {
+			if !w.Elsewhere || !h.room(w.Tags, nil) {
+				continue
+			}
+			for _, name := range HeadsOf(w.Others) {
+				if heads[name] == nil && len(lacking) < n {
+					lacking[name] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(lacking))
+}
+
+// others are the tags that are not counted at the head, if any of them is limited at another.
+func others(tags []Tag, name string, limited int) []Tag {
+	if limited < 2 {
+		return nil
+	}
+	var out []Tag
+	for _, t := range tags {
+		if HeadOf(t.Name) != name {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // runSet collects runs to poke.

@@ -19,13 +19,14 @@ type model struct {
 	granted map[int]bool     // of these, the ones that were told so
 	limits  map[string]int64 // set by the API
 	used    map[string]int64 // as counted after the last call
+	names   map[int]string   // under which attempts hold that go on with the permit of another
 	log     []string
 }
 
 var modelTags = []Tag{{"maestro_w", 3}, {"maestro_w:a", 2}, {"maestro_w:b", 1}, {"maestro_v", 1}, {"maestro_w:1:1", 2}, {"x", NoLimit}, {"y", NoLimit}}
 
 func newModel(t *rapid.T) *model {
-	m := &model{heads: Heads{}, now: 1000, since: map[int]int64{}, granted: map[int]bool{}, limits: map[string]int64{}, used: map[string]int64{}}
+	m := &model{heads: Heads{}, now: 1000, since: map[int]int64{}, granted: map[int]bool{}, limits: map[string]int64{}, used: map[string]int64{}, names: map[int]string{}}
 	for _, name := range HeadsOf(modelTags) {
 		m.heads[name] = &Head{}
 	}
@@ -37,7 +38,16 @@ func newModel(t *rapid.T) *model {
 }
 
 func (m *model) uuid(i int) string { return fmt.Sprint("u", i) }
-func (m *model) run(i int) string  { return fmt.Sprint("r", i/3) }
+
+// held is the name under which attempt i holds its permit.
+func (m *model) held(i int) string {
+	if name, ok := m.names[i]; ok {
+		return name
+	}
+	return m.uuid(i)
+}
+
+func (m *model) run(i int) string { return fmt.Sprint("r", i/3) }
 
 func (m *model) limitOf(tag string) int64 {
 	if n, ok := m.limits[tag]; ok {
@@ -73,6 +83,7 @@ func (m *model) stored(t *rapid.T) {
 
 func (m *model) ask(t *rapid.T, attempts ...int) {
 	var requests []Request
+	attempts = slices.DeleteFunc(attempts, func(i int) bool { return m.names[i] != "" }) // whose permit is another's does not ask
 	for _, i := range attempts {
 		if _, ok := m.since[i]; !ok {
 			m.since[i] = m.now
@@ -105,6 +116,22 @@ func (m *model) limitsUnchangedFor(i int) bool {
 func (m *model) end(i int) {
 	delete(m.since, i)
 	delete(m.granted, i)
+	delete(m.names, i)
+}
+
+// pass ends an attempt and lets one that waits go on with its permit, if it may.
+func (m *model) pass(from, to int) {
+	if _, waits := m.since[to]; !waits || from == to || !m.granted[from] || m.granted[to] {
+		return
+	}
+	held := m.held(from)
+	if _, ok := m.heads.Passes(held, m.tags[from], m.uuid(to), m.tags[to], m.now); !ok {
+		return
+	}
+	m.log = append(m.log, fmt.Sprint("pass ", from, to))
+	m.end(from)
+	m.granted[to], m.names[to] = true, held
+	Release(m.heads, []string{m.uuid(to)}, m.now)
 }
 
 func (m *model) check(t *rapid.T) {
@@ -149,7 +176,7 @@ func (m *model) check(t *rapid.T) {
 	// Never a partial holding: an attempt that holds a permit holds those of all tags that have had a limit since.
 	for i := range m.tags {
 		for _, tag := range m.tags[i] {
-			if m.granted[i] && tag.Limit >= 0 && !m.heads[HeadOf(tag.Name)].holds(m.uuid(i)) {
+			if m.granted[i] && tag.Limit >= 0 && !m.heads[HeadOf(tag.Name)].holds(m.held(i)) {
 				t.Fatalf("attempt %d was granted without %s", i, tag.Name)
 			}
 		}
@@ -184,16 +211,18 @@ func (m *model) keptBefore(h *Head, k int) map[string]int64 {
 // step makes one random call.
 func (m *model) step(t *rapid.T) {
 	attempt := rapid.IntRange(0, len(m.tags)-1)
-	switch rapid.SampledFrom([]string{"ask", "ask", "ask", "ask all", "release", "release", "limit", "delete", "time", "time", "verify"}).Draw(t, "call") {
+	switch rapid.SampledFrom([]string{"ask", "ask", "ask", "ask all", "pass", "pass", "release", "release", "limit", "delete", "time", "time", "verify"}).Draw(t, "call") {
 	case "ask":
 		m.ask(t, rapid.SliceOfNDistinct(attempt, 1, 4, rapid.ID[int]).Draw(t, "attempts")...)
 	case "ask all":
 		m.askAll(t)
+	case "pass":
+		m.pass(attempt.Draw(t, "from"), attempt.Draw(t, "to"))
 	case "release":
 		gone := rapid.SliceOfNDistinct(attempt, 1, 3, rapid.ID[int]).Draw(t, "attempts")
 		var uuids []string
 		for _, i := range gone {
-			uuids = append(uuids, m.uuid(i))
+			uuids = append(uuids, m.uuid(i), m.held(i))
 			m.end(i)
 		}
 		m.log = append(m.log, fmt.Sprint("release ", gone, Release(m.heads, uuids, m.now)))
@@ -240,7 +269,7 @@ func (m *model) verify() {
 			live := map[string]bool{}
 			for i := range m.since {
 				if m.run(i) == run {
-					live[m.uuid(i)] = true
+					live[m.held(i)] = true
 				}
 			}
 			return live, true
@@ -307,8 +336,8 @@ func TestNobodyStarves(t *testing.T) {
 			for i := range m.tags {
 				if m.granted[i] {
 					served = true
+					Release(m.heads, []string{m.uuid(i), m.held(i)}, m.now)
 					m.end(i)
-					Release(m.heads, []string{m.uuid(i)}, m.now)
 				}
 			}
 			if !served {

@@ -216,9 +216,34 @@ func ParseFailedKey(k table.Key) (int64, bool) {
 // PermitKey names a permit head: "wf#<workflow>" or "corr#<correlation id>" for derived tags, "tag#<name>" for a named one.
 func PermitKey(head string) table.Key { return table.Key{PK: "permit#" + head, SK: "head"} }
 
+// PermitAskKey names what a caller leaves at a permit head which it has read at the revision. They are read in the order of
+// revisions.
+func PermitAskKey(head string, rev int64, name string) table.Key {
+	return table.Key{PK: "permit#" + head, SK: PermitAsksFrom(rev) + "." + name}
+}
+
+// PermitAsksFrom is the smallest sort key of what was left at a revision, PermitAsksTo is above all of them.
+func PermitAsksFrom(rev int64) string { return "ask#" + num(rev) }
+
+const PermitAsksTo = "ask~"
+
+// ParsePermitAskKey reads revision and name out of the key of what lies at a permit head.
+func ParsePermitAskKey(k table.Key) (rev int64, name string, ok bool) {
+	text, found := strings.CutPrefix(k.SK, "ask#")
+	text, name, dot := strings.Cut(text, ".")
+	if !found || !dot {
+		return 0, "", false
+	}
+	if _, err := fmt.Sscanf(text, "%d", &rev); err != nil {
+		return 0, "", false
+	}
+	return rev, name, true
+}
+
 // ParsePermitKey reads the head's name out of its key.
 func ParsePermitKey(k table.Key) (string, bool) {
-	return strings.CutPrefix(k.PK, "permit#")
+	name, ok := strings.CutPrefix(k.PK, "permit#")
+	return name, ok && k.SK == "head"
 }
 
 func BreakpointPK(workflow string) string { return "bp#" + workflow }
