@@ -133,6 +133,8 @@ func (s *system) wroteItem(p *proc, old table.Item, wr table.Write) {
 	case "permit":
 		if _, ok := store.ParsePermitKey(key); ok && put {
 			s.checkPermits(key, old, wr.Item)
+		} else if put {
+			s.w.counts[outcomeAsked]++
 		}
 	case "ver":
 		if put && old.Exists() && !bytes.Equal(old.Data, wr.Item.Data) {
@@ -330,7 +332,7 @@ func (s *system) checkAttempts(id store.RunID, over bool) {
 			s.w.fail("run %s is over and attempt %d of step %s becomes %s", id, at.AttemptID, at.StepID, at.Status)
 		}
 		s.checkChanges(id, at, was.status)
-		now := attempt{run: id, step: at.StepID, number: at.AttemptID, status: at.Status, holds: at.HoldsPermit, tags: was.tags}
+		now := attempt{run: id, step: at.StepID, number: at.AttemptID, status: at.Status, holds: at.HoldsPermit, permit: at.Permit(), tags: was.tags}
 		if !known {
 			now.tags = engine.PermitTagsOf(v.Body(), at)
 			if at.AttemptID > 1 {
@@ -341,7 +343,13 @@ func (s *system) checkAttempts(id store.RunID, over bool) {
 		if at.Status.Terminal() && at.Status != was.status {
 			s.w.counts["step: "+at.Status.String()]++
 		}
+		if at.HoldsPermit {
+			s.holding[at.Permit()] = at.UUID
+		}
 		if at.HoldsPermit && !was.holds {
+			if was.status == engine.StepWaitingForPermits && at.PermitUUID != "" {
+				s.w.counts[outcomePassed]++
+			}
 			s.checkGranted(id, at, now.tags)
 		}
 	}
@@ -524,6 +532,9 @@ func (s *system) checkPermits(key table.Key, old, now table.Item) {
 		s.w.fail("permits %s: %v", key, err)
 		return
 	}
+	if h.Crowd > 0 {
+		s.w.counts[outcomeServed]++
+	}
 	used, had := usedOf(h), usedOf(before)
 	limits := map[string]int64{}
 	for _, l := range h.Limits {
@@ -547,7 +558,7 @@ func (s *system) checkPermits(key table.Key, old, now table.Item) {
 		}
 	}
 	for _, e := range before.Holders {
-		if at, known := s.attempts[e.UUID]; known && at.holds && !at.status.Terminal() && !holds(h, e.UUID) {
+		if at, known := s.attempts[s.holding[e.UUID]]; known && at.permit == e.UUID && at.holds && !at.status.Terminal() && !holds(h, e.UUID) {
 			s.w.fail("the permit of attempt %d of step %s of run %s is taken from it while it goes on", at.number, at.step, at.run)
 		}
 	}

@@ -27,8 +27,9 @@ type model struct {
 	deleted map[store.RunID]bool
 	gone    map[string]bool       // the starts of deleted runs
 	newest  map[store.RunID]int64 // newest run of an instance, whose Run is 0 in the key
-	// attempts by uuid, as last committed; live ones by step, and those that hold permits.
+	// attempts by uuid, as last committed; holding is the one that held a permit last, by its name.
 	attempts map[string]attempt
+	holding  map[string]string
 	seen     map[string]map[engine.StepStatus]bool // what an attempt was committed in, where events are published
 	runSeen  map[store.RunID]map[engine.InstanceStatus]bool
 
@@ -57,6 +58,7 @@ type attempt struct {
 	number int64
 	status engine.StepStatus
 	holds  bool
+	permit string // under which name
 	tags   []engine.PermitTag
 }
 
@@ -85,7 +87,7 @@ func newModel() model {
 	m := model{
 		answered: map[string]store.RunID{}, promised: map[string]string{}, triggered: map[string]string{}, refused: map[string]bool{}, inDoubt: map[string]bool{},
 		heads: map[store.RunID]*store.RunHead{}, due: map[store.RunID]int64{}, deleted: map[store.RunID]bool{}, gone: map[string]bool{}, newest: map[store.RunID]int64{},
-		attempts: map[string]attempt{}, seen: map[string]map[engine.StepStatus]bool{}, runSeen: map[store.RunID]map[engine.InstanceStatus]bool{},
+		attempts: map[string]attempt{}, holding: map[string]string{}, seen: map[string]map[engine.StepStatus]bool{}, runSeen: map[store.RunID]map[engine.InstanceStatus]bool{},
 		lanes: map[string]*laneModel{}, flows: map[string]*flowModel{}, pages: map[table.Key]bool{}, pushes: map[[2]int64]bool{}, limitedSince: map[string]int64{},
 		claims: map[string]claim{}, jobs: map[string]claim{},
 	}

@@ -23,9 +23,12 @@ const (
 	outcomePoisoned   = "outcome: step failed, since processes died at it"
 	outcomeLeftover   = "outcome: page of a decision that lost its race"
 	outcomeFired      = "outcome: run started by a time trigger"
+	outcomeAsked      = "outcome: ask of permits left for others to serve"
+	outcomeServed     = "outcome: asks of permits served by another"
+	outcomePassed     = "outcome: permit passed on to an attempt that queued"
 )
 
-var outcomeKinds = []string{outcomeDuplicated, outcomeDeleted, outcomeRetry, outcomeDead, outcomePoisoned, outcomeLeftover, outcomeFired}
+var outcomeKinds = []string{outcomeDuplicated, outcomeDeleted, outcomeRetry, outcomeDead, outcomePoisoned, outcomeLeftover, outcomeFired, outcomeAsked, outcomeServed, outcomePassed}
 
 // patience is how long a system without faults may need to come to rest, in milliseconds.
 const patience = 24 * 3600_000

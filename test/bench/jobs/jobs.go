@@ -90,8 +90,8 @@ func Workloads() []Workload {
 		{Name: "300 jobs at once", Runs: 1, Workflow: `"steps":[` + wide(300, long) + `]`, Extra: many, Steps: 300,
 			WriteUnits: 4, Requests: 3, Invocations: 1, Dollars: 4.5},
 		{Name: "300 jobs at once, events published", Runs: 1, Workflow: `"steps":[` + wide(300, long) + `]`, Extra: many, Steps: 300, Publish: true},
-		{Name: "300 jobs, 20 permits", Runs: 1, Workflow: `"steps":[` + wide(300, job) + `]`, Extra: lone, Steps: 300},
-		{Name: "50 runs of 1 job, a tag with 10 permits", Runs: 50, Steps: 1, Extra: many, Tag: `{"tag":"scarce","max_allowed":10}`,
+		{Name: "300 jobs, 20 permits", Runs: 1, Workflow: `"steps":[` + wide(300, job) + `]`, Extra: lone, Steps: 300, WriteUnits: 9},
+		{Name: "50 runs of 1 job, a tag with 10 permits", Runs: 50, Steps: 1, Extra: many, WriteUnits: 19, Tag: `{"tag":"scarce","max_allowed":10}`,
 			Workflow: `"steps":[{"step":{"id":"only",` + job + `,"tags":["scarce"]}}]`},
 	}
 }
