@@ -87,12 +87,15 @@ func TestHTTPStateErrors(t *testing.T) {
 	s := server(t)
 	h := newHTTP(t, HTTPConfig{AllowedHosts: []string{"127.0.0.1"}})
 	for name, expr := range map[string]string{
-		"no text":       "",
-		"syntax":        "if (",
-		"unknown name":  "nobody == 1 ? 'DONE' : 'DONE'",
-		"no state":      "'FINE'",
-		"a number":      "1",
-		"a thrown text": "throw 'no';",
+		"no text":             "",
+		"syntax":              "if (",
+		"unknown name":        "nobody == 1 ? 'DONE' : 'DONE'",
+		"no state":            "'FINE'",
+		"a number":            "1",
+		"a thrown text":       "throw 'no';",
+		"an endless loop":     "while (true) { status_code = 1; }",
+		"a text that doubles": "s = 'x'; for (i = 0; i < 60; i += 1) s = s + s; return 'DONE';",
+		"an endless match":    "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'.matches('(a*)*(a*)*(a|a)*b') ? 'DONE' : 'DONE'",
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := poll(t, h, httpCall(mapOf("url", s.URL+"/status/200"), expr))
