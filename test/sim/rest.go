@@ -342,6 +342,7 @@ type change struct {
 func (s *system) checkPublished() {
 	chains := map[string]map[string]change{} // by name and old status
 	told := map[string]map[string]bool{}     // by name and new status
+	changes := map[string]map[change]bool{}  // by name
 	for _, raw := range s.published {
 		var e struct {
 			Type     string   `json:"type"`
@@ -363,11 +364,12 @@ func (s *system) checkPublished() {
 			continue
 		}
 		if chains[name] == nil {
-			chains[name], told[name] = map[string]change{}, map[string]bool{}
+			chains[name], told[name], changes[name] = map[string]change{}, map[string]bool{}, map[change]bool{}
 		}
 		for _, c := range list {
 			chains[name][c.Old] = c
 			told[name][c.New] = true
+			changes[name][c] = true
 		}
 	}
 	for _, uuid := range sortedKeys(s.attempts) {
@@ -384,16 +386,37 @@ func (s *system) checkPublished() {
 	for _, id := range s.runIDs() {
 		h := s.heads[id]
 		for st := range s.runSeen[id] {
-			if st != engine.InstanceCreated && st != engine.InstancePaused && !told[h.UUID][st.String()] {
+			if st != engine.InstanceCreated && !told[h.UUID][st.String()] {
 				s.w.fail("run %s was committed as %s, which no event tells", id, st)
 			}
 		}
-		if !s.runSeen[id][engine.InstancePaused] {
-			if end := follow(chains[h.UUID], engine.InstanceCreated.String()); end != h.Run.Status.String() {
-				s.w.fail("events of run %s lead to %s, it is %s", id, end, h.Run.Status)
+		if s.runSeen[id][engine.InstancePaused] {
+			// It may have been paused more than once: its changes are no chain, but lead from one status to the next.
+			if !leads(changes[h.UUID], engine.InstanceCreated.String(), h.Run.Status.String()) {
+				s.w.fail("events of run %s do not lead to %s: %v", id, h.Run.Status, changes[h.UUID])
+			}
+		} else if end := follow(chains[h.UUID], engine.InstanceCreated.String()); end != h.Run.Status.String() {
+			s.w.fail("events of run %s lead to %s, it is %s", id, end, h.Run.Status)
+		}
+	}
+}
+
+// leads tells whether changes, in any order and some told twice, are a way from one status to another that leaves none out.
+func leads(changes map[change]bool, from, to string) bool {
+	reached := map[string]bool{from: true}
+	for range changes {
+		for c := range changes {
+			if reached[c.Old] {
+				reached[c.New] = true
 			}
 		}
 	}
+	for c := range changes {
+		if !reached[c.Old] {
+			return false
+		}
+	}
+	return reached[to]
 }
 
 // follow goes along changes from a status to the last one.
