@@ -189,6 +189,13 @@ func readStringMap(members []wire.Member) sel.Value {
 // ReadParams reads a map of parameters; nil for null. evaluated requires of every entry a result and its time, as maps
 // that the API is given must have them.
 func ReadParams(n wire.Node, evaluated bool) *Params {
+	return readParams(n, func(n wire.Node, name string) *Param { return ReadParam(n, name, evaluated) })
+}
+
+// ReadSignalParams reads a map of params of a signal, see ReadSignalParam; nil for null.
+func ReadSignalParams(n wire.Node) *Params { return readParams(n, ReadSignalParam) }
+
+func readParams(n wire.Node, read func(n wire.Node, name string) *Param) *Params {
 	members := n.Members()
 	if members == nil {
 		return nil
@@ -196,7 +203,7 @@ func ReadParams(n wire.Node, evaluated bool) *Params {
 	params := &Params{}
 	params.list = make([]named[*Param], 0, len(members))
 	for _, m := range members {
-		if p := ReadParam(m.Node, m.Name, evaluated); p != nil {
+		if p := read(m.Node, m.Name); p != nil {
 			params.Set(m.Name, p)
 		}
 	}
@@ -205,6 +212,26 @@ func ReadParams(n wire.Node, evaluated bool) *Params {
 
 // ReadParam reads one parameter. name is for messages. The result is nil after an error, and null is one.
 func ReadParam(n wire.Node, name string, evaluated bool) *Param {
+	return readParam(n, name, evaluated, readResult)
+}
+
+// ReadSignalParam reads one param of a signal. Its result is a text or a number, whatever type is declared
+// (Scope.EvaluateUntyped).
+func ReadSignalParam(n wire.Node, name string) *Param {
+	return readParam(n, name, false, func(n wire.Node, _ *Definition) *sel.Value {
+		if n.IsNull() {
+			return nil
+		}
+		v, err := untyped(n.Value(), nil)
+		if err != nil {
+			n.Fail("%s", err)
+			return nil
+		}
+		return &v
+	})
+}
+
+func readParam(n wire.Node, name string, evaluated bool, readResult func(wire.Node, *Definition) *sel.Value) *Param {
 	o := n.Object()
 	if o == nil {
 		n.Fail("param [%s] must be an object with a type", name)

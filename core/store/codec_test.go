@@ -19,6 +19,7 @@ import (
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/pack"
 	"github.com/downbeat/downbeat/core/param"
+	"github.com/downbeat/downbeat/core/sel"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/timeline"
 	"github.com/downbeat/downbeat/core/wire"
@@ -214,14 +215,33 @@ func anyAttempt(t *rapid.T, body *engine.Body) *engine.Attempt {
 	return a
 }
 
-func dependencies(t fataler) *engine.SignalDependencies {
-	value, err := decodeParam([]byte(`{"type": "LONG", "value": 20250101, "evaluated_result": 20250101, "evaluated_time": 3}`), "day")
+// signalParams are params of signals: their results have types of their own, whatever is declared.
+func signalParams(t fataler) engine.Params {
+	t.Helper()
+	p, err := decodeWith([]byte(`{
+		"day": {"type": "LONG", "value": 20250101, "evaluated_result": 20250101, "evaluated_time": 3},
+		"text": {"type": "LONG", "expression": "'5'", "evaluated_result": "5", "evaluated_time": 3},
+		"word": {"type": "LONG", "expression": "'word'", "evaluated_result": "word", "evaluated_time": 3},
+		"number": {"type": "STRING", "expression": "5", "evaluated_result": 5, "evaluated_time": 3}}`), param.ReadSignalParams)
 	if err != nil {
-		t.Fatalf("%v", err)
+		t.Fatalf("params of a signal: %v", err)
+	}
+	for name, want := range map[string]sel.Type{"day": sel.TypeLong, "text": sel.TypeString, "word": sel.TypeString, "number": sel.TypeLong} {
+		if got := p.Get(name).Result.Type(); got != want {
+			t.Fatalf("param %s of a signal is read as %v, want %v", name, got, want)
+		}
+	}
+	return p
+}
+
+func dependencies(t fataler) *engine.SignalDependencies {
+	var match []engine.MatchParam
+	for name, p := range signalParams(t).All() {
+		match = append(match, engine.MatchParam{Name: name, Value: p, Operator: ">="})
 	}
 	return &engine.SignalDependencies{
 		Dependencies: []engine.SignalDependency{
-			{Name: "orders.loaded", Status: engine.SignalMatched, MatchParams: []engine.MatchParam{{Name: "day", Value: value, Operator: ">="}}, SignalID: 12},
+			{Name: "orders.loaded", Status: engine.SignalMatched, MatchParams: match, SignalID: 12},
 			{Name: "users.loaded", Status: engine.SignalFailed, Details: &timeline.Event{Timestamp: 4, Type: timeline.Details, Status: "BAD_REQUEST", Message: "no"}},
 		},
 		Info: &timeline.Event{Timestamp: 5, Type: timeline.Log, Level: timeline.Info, Message: "bypassed"},
@@ -232,7 +252,7 @@ func outputs(t fataler, n int) *engine.SignalOutputs {
 	o := &engine.SignalOutputs{}
 	for i := range n {
 		o.Outputs = append(o.Outputs, engine.SignalOutput{
-			Name: fmt.Sprint("signal", i), Params: paramsOf(t, `{"day": {"type": "LONG", "value": 1, "evaluated_result": 1, "evaluated_time": 3}}`), SignalID: -1, AnnounceTime: 6,
+			Name: fmt.Sprint("signal", i), Params: signalParams(t), SignalID: -1, AnnounceTime: 6,
 		})
 	}
 	return o

@@ -382,23 +382,23 @@ func readAttempt(r *pack.Reader, body *engine.Body, base int64) (*engine.Attempt
 }
 
 func decodeParams(data []byte) (engine.Params, error) {
-	v, err := wire.Parse(data)
-	if err != nil {
-		return nil, err
-	}
-	n := wire.Root(v, "")
-	p := param.ReadParams(n, false)
-	return p, n.Err()
+	return decodeWith(data, func(n wire.Node) engine.Params { return param.ReadParams(n, false) })
 }
 
 func decodeParam(data []byte, name string) (*engine.Param, error) {
+	return decodeWith(data, func(n wire.Node) *engine.Param { return param.ReadParam(n, name, false) })
+}
+
+// decodeWith parses a document and reads it.
+func decodeWith[T any](data []byte, read func(wire.Node) T) (T, error) {
+	var none T
 	v, err := wire.Parse(data)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	n := wire.Root(v, "")
-	p := param.ReadParam(n, name, false)
-	return p, n.Err()
+	out := read(n)
+	return out, n.Err()
 }
 
 func decodeDefs(n wire.Node) engine.ParamDefs { return param.ReadDefinitions(n, false) }
@@ -450,7 +450,7 @@ func decodeDependencies(data []byte) (*engine.SignalDependencies, error) {
 		for _, sm := range sd.MatchParams {
 			m := engine.MatchParam{Name: sm.Name, Operator: sm.Operator}
 			if len(sm.Value) > 0 {
-				p, err := decodeParam(sm.Value, sm.Name)
+				p, err := decodeWith(sm.Value, func(n wire.Node) *engine.Param { return param.ReadSignalParam(n, sm.Name) })
 				if err != nil {
 					return nil, err
 				}
@@ -501,7 +501,7 @@ func decodeOutputs(data []byte) (*engine.SignalOutputs, error) {
 		out := engine.SignalOutput{Name: so.Name, SignalID: so.SignalID, AnnounceTime: so.AnnounceTime}
 		var err error
 		if len(so.Params) > 0 {
-			if out.Params, err = decodeParams(so.Params); err != nil {
+			if out.Params, err = decodeWith(so.Params, param.ReadSignalParams); err != nil {
 				return nil, err
 			}
 		}
