@@ -38,6 +38,8 @@ type Config struct {
 	// Table, if set, replaces the embedded table, and Clock the system's (benchmarks with simulated latencies).
 	Table table.Table
 	Clock clock.Clock
+	// NoCache makes every read go to the table (app.Config.NoCache).
+	NoCache bool
 	// Version is told by the API.
 	Version string
 }

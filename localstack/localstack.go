@@ -148,7 +148,7 @@ func (s *Server) open(parent context.Context) error {
 		Log:      cfg.Log, Metrics: cfg.Metrics,
 		Settings: app.Settings{Publish: publish, PublishTypes: cfg.EventTypes},
 		Defer:    s.workers.add, OnRun: cfg.OnRun,
-		Since: clk.Now(),
+		Since: clk.Now(), NoCache: cfg.NoCache,
 	})
 	if err != nil {
 		return err

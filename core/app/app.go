@@ -127,6 +127,9 @@ type Config struct {
 	// Apps over one table, as a simulation does. kind tells apart what may be made of equal bytes. What it gives is shared
 	// and never changed. An App's own cache, which goes by key, spares it the read as well. Default: decode every time.
 	Decoded func(kind string, data []byte, decode func() (any, error)) (any, error)
+	// NoCache keeps nothing that was read or written: everything is read and decoded again, as if every call met a process
+	// that has just begun. For tests.
+	NoCache bool
 	// Codec compresses bodies. Default: one of its own; Apps of one process may share it.
 	Codec *store.Codec
 	// Defer hands work to somebody who does it soon, outside the caller's request, in place of a poke; nil where an
@@ -187,8 +190,12 @@ func New(cfg Config) (*App, error) {
 			return nil, err
 		}
 	}
+	limit := 64 << 20
+	if cfg.NoCache {
+		limit = 0
+	}
 	return &App{
-		bodies: store.NewBodies(cfg.Blob, cfg.Codec), cfg: cfg, set: cfg.Settings.withDefaults(), log: cfg.Log, cache: newCache(64 << 20),
+		bodies: store.NewBodies(cfg.Blob, cfg.Codec), cfg: cfg, set: cfg.Settings.withDefaults(), log: cfg.Log, cache: newCache(limit),
 	}, nil
 }
 

@@ -7,7 +7,8 @@ import (
 	"github.com/downbeat/downbeat/localstack"
 )
 
-// Local is a server in this process, with nothing on disk, that lets HTTP steps call the stub.
+// Local is a server in this process, with nothing on disk, that lets HTTP steps call the stub. It reads everything from its
+// table every time: what one call stores must be readable by another process, as the functions on AWS are.
 type Local struct {
 	server *localstack.Server
 	mu     sync.Mutex
@@ -19,7 +20,7 @@ func StartLocal(ctx context.Context) (*Local, error) {
 	l := &Local{}
 	var err error
 	l.server, err = localstack.Start(ctx, localstack.Config{
-		Addr: "127.0.0.1:0", Memory: true, HTTPAllow: []string{"127.0.0.1"},
+		Addr: "127.0.0.1:0", Memory: true, NoCache: true, HTTPAllow: []string{"127.0.0.1"},
 		Subscribe: func(event []byte) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
