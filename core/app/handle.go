@@ -100,7 +100,7 @@ func (a *App) handle(ctx context.Context, name queue.Name, d queue.Delivery) err
 		if err != nil {
 			return err
 		}
-		return a.settle(ctx, []task{pokeTask(p)}, a.set.InlineBudget)
+		return a.handlePoke(ctx, pokeTask(p))
 	case queue.Execute:
 		w, err := events.ParseWork(d.Body)
 		if err != nil {
@@ -115,6 +115,20 @@ func (a *App) handle(ctx context.Context, name queue.Name, d queue.Delivery) err
 		return a.StartFromEvent(ctx, s)
 	}
 	return fmt.Errorf("queue %s has no handler", name)
+}
+
+// handlePoke does what a poke asks for. A race that is lost, as hot heads lose many, is run again soon, by another poke.
+// Other errors are the message's: the queue counts how often it is received, where pokes that are sent in each other's
+// place would go round for ever.
+func (a *App) handlePoke(ctx context.Context, t task) error {
+	more, err := a.do(ctx, t)
+	switch {
+	case err == nil:
+		return a.settle(ctx, more, a.set.InlineBudget)
+	case lost(err), unreadable(err), leftToSweep(t):
+		return a.send(ctx, a.leave(ctx, t, err))
+	}
+	return err
 }
 
 func pokeTask(p events.Poke) task {

@@ -41,6 +41,8 @@ type system struct {
 	settings app.Settings
 	// slow is how many milliseconds every call of the table takes.
 	slow int64
+	// down is the error of every call of the table; nil where it works.
+	down error
 	// sole: processes know that they are alone (app.Config.Since).
 	sole bool
 	proc *process
@@ -166,6 +168,9 @@ type ports struct{ p *process }
 func tableCall[T any](q *ports, do func() (T, table.Units, error)) (v T, u table.Units, err error) {
 	err = q.p.port(func() error {
 		q.p.s.now += q.p.s.slow
+		if q.p.s.down != nil {
+			return q.p.s.down
+		}
 		var err error
 		v, u, err = do()
 		return err

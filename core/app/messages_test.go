@@ -3,6 +3,7 @@ package app_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,6 +63,42 @@ func TestFates(t *testing.T) {
 	if again := s.proc.HandleBatch(t.Context(), queue.Complete, []queue.Delivery{{Receipt: "good", Body: completion}, {Receipt: "bad", Body: []byte("?")}}); fmt.Sprint(again) != "[bad]" {
 		t.Errorf("of a batch of completions there come again %v", again)
 	}
+}
+
+// TestPokesDoNotGoRound: a poke that cannot be done is not sent again in its own place, where no queue would count its
+// receives: it comes again itself while the table is away, and is no more where it is about what nobody can read. A lost
+// race is tried again at once.
+func TestPokesDoNotGoRound(t *testing.T) {
+	s := newSystem(t)
+	s.push("w", sequential, `{"step": {"id": "a", "type": "NoOp", "transition": {"successors": {"b": "true"}}}},
+		{"step": {"id": "b", "type": "Sleep", "params": {"sleep_seconds": {"type": "LONG", "value": 3600}}}}`)
+	s.mustStart("w", request1)
+	s.handle()
+	poke := queue.Delivery{Receipt: "r", Body: events.Poke{Kind: events.PokeRun, Workflow: "w", Instance: 1, Run: 1}.Encode(), Receives: 1}
+	s.messages = nil
+	check := func(what string, fate app.Fate, messages int) {
+		t.Helper()
+		if got := s.restart().Handle(t.Context(), queue.Advance, poke); got != fate || len(s.messages) != messages {
+			t.Errorf("%s: %s and %d messages, want %s and %d", what, got, len(s.messages), fate, messages)
+		}
+		s.messages = nil
+	}
+	s.down = &table.Error{Code: table.CodeInternal, Cause: errors.New("no permission")}
+	check("the table is away", app.Retry, 0)
+	s.down = &table.Error{Code: table.CodeContended, Cause: errors.New("a transaction is in the way")}
+	check("a race is lost", app.Done, 1)
+	s.down = nil
+	head := store.RunKey(store.RunID{Workflow: "w", Instance: 1, Run: 1})
+	it, _, err := s.table.Get(t.Context(), head)
+	if err != nil || !it.Exists() {
+		t.Fatalf("head: %+v, %v", it, err)
+	}
+	it.Rev++
+	it.Data = []byte{1, 0xff}
+	if _, err := s.table.Write(t.Context(), table.Write{Item: it}); err != nil {
+		t.Fatal(err)
+	}
+	check("the head cannot be read", app.Done, 0)
 }
 
 // TestBudget: a chain of runs goes on although no invocation has the time for all that follows from its commits. The

@@ -96,36 +96,42 @@ func (a *App) settle(ctx context.Context, tasks []task, budget time.Duration) er
 		}
 		more, err := a.do(ctx, t)
 		if err != nil {
-			// The state that the task follows from is committed. Its due time brings it back; the poke only sooner.
-			a.log.DebugContext(ctx, "task is left to a poke", "task", t.kind, "workflow", t.workflow, "error", err)
-			switch t.kind {
-			case taskEnded, taskRelease:
+			if t.kind == taskEnded || t.kind == taskRelease {
 				untold[t.run] = true // the event about the end comes after them (P35)
-			case taskPublish, taskChange:
-				// The bus may be away for long, and with everybody's events: the sweep tries again less and less often, where
-				// pokes would go round and round.
-				a.log.WarnContext(ctx, "events are published later", "workflow", t.workflow, "run", t.run.String(), "error", err)
-				continue
-			case taskTime:
-				if userError(err) {
-					// Who refuses a start now may refuse it for long: likewise.
-					a.log.ErrorContext(ctx, "time triggers start their runs later", "workflow", t.workflow, "error", err)
-					continue
-				}
 			}
-			var corrupt *CorruptError
-			if errors.As(err, &corrupt) || errors.Is(err, pack.ErrNewer) {
-				// A poke would find the same, again and again. What cannot be read was reported and is parked; what is of a
-				// newer version is still due, and the sweep brings it to a process that can read it.
-				continue
-			}
-			t.delay = max(t.delay, a.jitter())
-			messages = append(messages, a.message(t))
+			messages = append(messages, a.leave(ctx, t, err)...)
 			continue
 		}
 		tasks = append(tasks, more...)
 	}
 	return a.send(ctx, messages)
+}
+
+// leave gives the message by which somebody else does a task that could not be done here, if there is to be one. The
+// state that the task follows from is committed: its due time brings it back, the poke only sooner.
+func (a *App) leave(ctx context.Context, t task, err error) []outgoing {
+	if unreadable(err) {
+		// A poke would find the same, again and again. What cannot be read was reported and is parked; what is of a newer
+		// version is still due, and the sweep brings it to a process that can read it.
+		return nil
+	}
+	if leftToSweep(t) {
+		a.log.WarnContext(ctx, "events are published later", "workflow", t.workflow, "run", t.run.String(), "error", err)
+		return nil
+	}
+	a.log.DebugContext(ctx, "task is left to a poke", "task", t.kind, "workflow", t.workflow, "error", err)
+	t.delay = max(t.delay, a.jitter())
+	return []outgoing{a.message(t)}
+}
+
+// leftToSweep tells the tasks that publish. The bus may be away for long, and with everybody's events: the sweep tries
+// again less and less often.
+func leftToSweep(t task) bool { return t.kind == taskPublish || t.kind == taskChange }
+
+// unreadable tells the errors of items that this process cannot read.
+func unreadable(err error) bool {
+	var corrupt *CorruptError
+	return errors.As(err, &corrupt) || errors.Is(err, pack.ErrNewer)
 }
 
 // anyStep tells whether the attempt is to be looked at later on the list too.
