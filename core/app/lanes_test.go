@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -34,6 +35,7 @@ type site struct {
 		DeletePrefix(context.Context, string, int) (bool, error)
 	}
 	decide Decider
+	ahead  int64 // milliseconds by which the clock is ahead of the system's
 
 	mu   sync.Mutex
 	rng  *rand.Rand      // guarded by mu
@@ -44,7 +46,7 @@ func newSite(t *testing.T) *site {
 	return &site{t: t, table: memtable.New(), blobs: fileblob.Memory(), rng: rand.New(rand.NewPCG(1, 2))}
 }
 
-func (s *site) Now() int64 { return time.Now().UnixMilli() }
+func (s *site) Now() int64 { return time.Now().UnixMilli() + s.ahead }
 
 func (s *site) Sleep(ctx context.Context, d time.Duration) error {
 	select {
@@ -361,6 +363,7 @@ func TestDecisionKills(t *testing.T) {
 		alive, receives := false, 0
 		for !alive && receives < queue.MaxReceives {
 			receives++
+			s.ahead += 7 * time.Minute.Milliseconds() // whoever had the message cannot live any more
 			d := queue.Delivery{Body: poke.Encode(), Receives: receives}
 			alive = survives(func() {
 				if fate := s.instance().Handle(context.Background(), queue.Advance, d); fate != Done {
@@ -375,13 +378,99 @@ func TestDecisionKills(t *testing.T) {
 			t.Fatalf("every one of %d deliveries of a poke of the %s died", receives, poke.Kind)
 		}
 	}
-	if deaths < safeFrom {
+	if deaths < safeFrom+fatalDeaths {
 		t.Errorf("%d deliveries died: the test does not test what it should", deaths)
 	}
 	s.checkDied(1)
 	it, _, err := s.table.Get(context.Background(), store.SuspectKey(store.RunID{Workflow: "w", Instance: 1, Run: 1}))
 	if err != nil || it.Exists() {
 		t.Errorf("the run is still suspected: %v, %v", it, err)
+	}
+}
+
+// TestInnocentSteps: a step is not failed for what is not its fault: one death at it, as of a process that is killed, and
+// a name that somebody who still lives has given.
+func TestInnocentSteps(t *testing.T) {
+	ctx := context.Background()
+	id := store.RunID{Workflow: "w", Instance: 1, Run: 1}
+	for name, c := range map[string]struct {
+		suspect store.Suspect
+		ago     time.Duration
+		failed  bool
+	}{
+		"one death":              {store.Suspect{Tries: 3, Step: "b"}, 7 * time.Minute, false},
+		"a death at another":     {store.Suspect{Tries: 3, Step: "b", Victim: "a", Deaths: 1}, 7 * time.Minute, false},
+		"who named it may live":  {store.Suspect{Tries: 3, Step: "b", Victim: "b", Deaths: 1}, time.Minute, false},
+		"two deaths in a row":    {store.Suspect{Tries: 3, Step: "b", Victim: "b", Deaths: 1}, 7 * time.Minute, true},
+		"two deaths, none since": {store.Suspect{Tries: 3, Victim: "b", Deaths: 2}, 7 * time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.push(`"SEQUENTIAL"`, "a", "b", "c")
+			s.decide = dieAt("b", runtime.Goexit)
+			gone := make(chan bool)
+			go func() {
+				defer close(gone)
+				_, _ = s.start(s.instance(), "")
+			}()
+			<-gone
+			s.decide = nil
+			c.suspect.Named = s.Now() - c.ago.Milliseconds()
+			if _, err := s.table.Write(ctx, table.Write{Item: table.Item{Key: store.SuspectKey(id), Rev: 1, Data: c.suspect.Encode()}}); err != nil {
+				t.Fatal(err)
+			}
+			a := s.instance()
+			for _, poke := range []events.Poke{{Kind: events.PokeLane, Workflow: "w"}, {Kind: events.PokeRun, Workflow: "w", Instance: 1, Run: 1}} {
+				if fate := a.Handle(ctx, queue.Advance, queue.Delivery{Body: poke.Encode(), Receives: 2}); fate != Done {
+					t.Fatalf("%s: %s", poke.Kind, fate)
+				}
+			}
+			v, err := a.Run(ctx, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := v.State().Run.Status; (got == engine.InstanceFailed) != c.failed || !got.Terminal() {
+				t.Errorf("the run is %s", got)
+			}
+		})
+	}
+}
+
+// paused is an environment with a breakpoint at a step.
+type paused struct {
+	engine.Env
+	step string
+}
+
+func (p paused) Breakpoint(step string) (bool, error) { return step == p.step, nil }
+
+// TestErrorsAreNoDeaths: who gives up a step in safe mode takes its name back.
+func TestErrorsAreNoDeaths(t *testing.T) {
+	s, ctx := newSite(t), context.Background()
+	s.push(`"SEQUENTIAL"`, "a", "b", "c")
+	s.decide = func(st *engine.State, in []engine.Input, env engine.Env) (*engine.Decision, error) {
+		if slices.Contains(in, engine.Input(engine.Only{StepID: "b"})) {
+			return nil, errors.New("no time left")
+		}
+		return engine.Decide(st, in, paused{env, "b"})
+	}
+	if _, err := s.start(s.instance(), ""); err != nil {
+		t.Fatal(err)
+	}
+	key := store.SuspectKey(store.RunID{Workflow: "w", Instance: 1, Run: 1})
+	if _, err := s.table.Write(ctx, table.Write{Item: table.Item{Key: key, Rev: 1, Data: store.Suspect{Tries: safeFrom}.Encode()}}); err != nil {
+		t.Fatal(err)
+	}
+	poke := events.Poke{Kind: events.PokeRun, Workflow: "w", Instance: 1, Run: 1}
+	if fate := s.instance().Handle(ctx, queue.Advance, queue.Delivery{Body: poke.Encode(), Receives: 2}); fate != Retry {
+		t.Errorf("the poke is %s, want %s", fate, Retry)
+	}
+	it, _, err := s.table.Get(ctx, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := store.DecodeSuspect(it.Data); err != nil || got.Tries != safeFrom+1 || got.Step != "" || got.Named == 0 {
+		t.Errorf("suspected: %+v, %v", got, err)
 	}
 }
 

@@ -13,13 +13,17 @@ import (
 // A decision that panics names the step that it was at, and is taken again with that step failed. One that takes its
 // process with it, by its memory or its time, says nothing: its message comes again. From the second delivery on the
 // tries are counted beside the head; with the third of them the run is decided one step at a time, each step named
-// before it is decided. Who then finds a name there knows at which step its predecessor died (P4).
+// before it is decided. Who then finds a name that is too old for anybody to be at that step still knows at which step a
+// predecessor died (P4). Processes die of other things than steps too, so it takes two deaths at one step to fail it.
 
 // Decider decides about a run; engine.Decide where nobody tests what happens when it dies.
 type Decider func(st *engine.State, in []engine.Input, env engine.Env) (*engine.Decision, error)
 
 // safeFrom is with how many counted tries a run is decided one step at a time.
 const safeFrom = 3
+
+// fatalDeaths is how many processes in a row must have died at a step for it to be failed.
+const fatalDeaths = 2
 
 // maxPoison bounds how many steps one decision may fail because it died at them.
 const maxPoison = 20
@@ -52,10 +56,17 @@ func (a *App) moveRun(ctx context.Context, id store.RunID, uuid string, mv move,
 	if err != nil {
 		return nil, a.park(item, err)
 	}
-	if s.Step != "" {
-		a.log.ErrorContext(ctx, "a process died at a step, which is failed", "run", id.String(), "step", s.Step)
+	if s.Step != "" && s.Named < max(a.now()-a.set.ClaimTimeout.Milliseconds(), a.cfg.Since) {
+		if s.Victim != s.Step {
+			s.Victim, s.Deaths = s.Step, 0
+		}
+		s.Deaths++
+		s.Step = ""
 		a.count(CountDeaths, 1)
-		mv.poison = append(mv.poison, engine.Poison{StepID: s.Step, Reason: "the process that decided about the step died, the last time after " + fmt.Sprint(s.Tries) + " tries"})
+		a.log.ErrorContext(ctx, "a process died at a step", "run", id.String(), "step", s.Victim, "deaths", s.Deaths)
+	}
+	if s.Deaths >= fatalDeaths {
+		mv.poison = append(mv.poison, engine.Poison{StepID: s.Victim, Reason: fmt.Sprintf("%d processes that decided about the step died", s.Deaths)})
 	}
 	s.Tries++
 	if item, err = a.noteSuspect(ctx, id, item, s); err != nil {
@@ -83,7 +94,7 @@ func (a *App) noteSuspect(ctx context.Context, id store.RunID, item table.Item, 
 }
 
 // moveSafely is moveRun in safe mode. The inputs are folded first, by themselves; then each step has its turn, named
-// before it is decided and committed after.
+// before it is decided and committed after. An error takes the name back: it is no death.
 func (a *App) moveSafely(ctx context.Context, id store.RunID, uuid string, mv move, item table.Item, s store.Suspect) (*moved, table.Item, error) {
 	if mv.away != nil || mv.create || mv.supersede {
 		m, err := a.tryMove(ctx, id, uuid, mv, maxTries)
@@ -104,11 +115,15 @@ func (a *App) moveSafely(ctx context.Context, id store.RunID, uuid string, mv mo
 			break
 		}
 		for _, step := range engine.Turns(m.view.state(), env) {
-			s.Step = step
+			s.Step, s.Named = step, a.now()
 			if item, err = a.noteSuspect(ctx, id, item, s); err != nil {
 				return nil, item, err
 			}
-			if m, err = a.tryMove(ctx, id, uuid, move{poison: mv.poison, only: &s.Step}, maxTries); err != nil {
+			if m, err = a.tryMove(ctx, id, uuid, move{poison: mv.poison, only: &step}, maxTries); err != nil {
+				s.Step = ""
+				if _, err := a.noteSuspect(context.WithoutCancel(ctx), id, item, s); err != nil {
+					a.log.WarnContext(ctx, "a step that nobody died at stays named", "run", id.String(), "step", step, "error", err)
+				}
 				return nil, item, err
 			}
 			tasks, ended = append(tasks, m.tasks...), ended || m.ended

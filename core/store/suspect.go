@@ -11,11 +11,16 @@ import (
 type Suspect struct {
 	// Tries counts the decisions that were begun from repeated deliveries since one was last committed.
 	Tries int
-	// Step is the one step that is being decided, in safe mode; empty outside it.
-	Step string
+	// Step is the one step that is being decided, in safe mode; empty outside it. Named, in epoch milliseconds, is since when.
+	Step  string
+	Named int64
+	// Victim is the step at which processes died, the last Deaths of them; empty if none is known of.
+	Victim string
+	Deaths int
 }
 
-const suspectFormat = 1
+// suspectFormat 2 added when the step was named, and the deaths.
+const suspectFormat = 2
 
 // Encode gives the stored form.
 func (s Suspect) Encode() []byte {
@@ -23,6 +28,9 @@ func (s Suspect) Encode() []byte {
 	w.Format(suspectFormat)
 	w.Uint(uint64(s.Tries))
 	w.Str(s.Step)
+	w.Int(s.Named)
+	w.Str(s.Victim)
+	w.Uint(uint64(s.Deaths))
 	return w.Buf
 }
 
@@ -31,11 +39,14 @@ func DecodeSuspect(data []byte) (Suspect, error) {
 	if len(data) == 0 {
 		return Suspect{}, nil
 	}
-	r, _, err := pack.NewReader(data, suspectFormat)
+	r, format, err := pack.NewReader(data, suspectFormat)
 	if err != nil {
 		return Suspect{}, fmt.Errorf("suspect: %w", err)
 	}
 	s := Suspect{Tries: int(r.Uint()), Step: r.Str()}
+	if format >= 2 {
+		s.Named, s.Victim, s.Deaths = r.Int(), r.Str(), int(r.Uint())
+	}
 	return s, r.Err()
 }
 
