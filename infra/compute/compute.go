@@ -164,7 +164,8 @@ func one(s constructs.Construct, access Access, props Props) awslambda.Function 
 	}
 	if access.Consumes != "" {
 		source := props.Queues[access.Consumes].Main
-		allow([]string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, source.QueueArn())
+		// The first three are the mapping's; the function has unreadable messages come again soon.
+		allow([]string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}, source.QueueArn())
 		awslambda.NewEventSourceMapping(s, jsii.String(name+"-source"), &awslambda.EventSourceMappingProps{
 			Target:                  fn,
 			EventSourceArn:          source.QueueArn(),

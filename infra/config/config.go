@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/downbeat/downbeat/core/queue"
 )
 
 // Config is the document. Durations are whole seconds, sizes say their unit.
@@ -86,7 +88,8 @@ type Queues struct {
 	// MaxConcurrency is how many invocations one queue causes at once, 2 to 1000. Default 50. The sum over the four
 	// queues and the API's callers share the account's concurrency.
 	MaxConcurrency int `json:"maxConcurrency,omitempty"`
-	// MaxReceives is after how many receives a message goes to the dead-letter queue, 2 to 1000. Default 5.
+	// MaxReceives is after how many receives a message goes to the dead-letter queue, 2 to 1000. Default 10
+	// (queue.MaxReceives).
 	MaxReceives int `json:"maxReceives,omitempty"`
 }
 
@@ -247,7 +250,7 @@ func (c *Config) validate() error {
 	within("functions.memoryMB", &c.Functions.MemoryMB, 512, 128, 10240)
 	within("queues.batchSize", &c.Queues.BatchSize, 10, 1, 10)
 	within("queues.maxConcurrency", &c.Queues.MaxConcurrency, 50, 2, 1000)
-	within("queues.maxReceives", &c.Queues.MaxReceives, 5, 2, 1000)
+	within("queues.maxReceives", &c.Queues.MaxReceives, queue.MaxReceives, 2, 1000)
 	within("throttle.ratePerSecond", &c.Throttle.RatePerSecond, 500, 1, 10000)
 	within("throttle.burst", &c.Throttle.Burst, 1000, 1, 5000)
 	topic := func(field, arn string) {

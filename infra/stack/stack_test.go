@@ -195,7 +195,7 @@ func TestWhoMayTouchWhat(t *testing.T) {
 		bodies   = "s3:GetObject,PutObject ${StoreBodies}/*"
 		absent   = "s3:ListBucket ${StoreBodies}"
 		erase    = "s3:DeleteObject ${StoreBodies}/*"
-		consume  = "sqs:ReceiveMessage,DeleteMessage,GetQueueAttributes "
+		consume  = "sqs:ReceiveMessage,DeleteMessage,GetQueueAttributes,ChangeMessageVisibility "
 		advance  = "sqs:SendMessage ${Queuesadvance}"
 		execute  = "sqs:SendMessage ${Queuesexecute}"
 		complete = "sqs:SendMessage ${Queuescomplete}"
@@ -325,7 +325,7 @@ func TestNothingIsLost(t *testing.T) {
 	for _, q := range queue.Names() {
 		main, dead := queues["Queues"+string(q)], queues["Queues"+string(q)+"dead"]
 		redrive, ok := main["RedrivePolicy"].(map[string]any)
-		if !ok || text(redrive["deadLetterTargetArn"]) != "${Queues"+string(q)+"dead}" || redrive["maxReceiveCount"] != 5.0 {
+		if !ok || text(redrive["deadLetterTargetArn"]) != "${Queues"+string(q)+"dead}" || redrive["maxReceiveCount"] != float64(queue.MaxReceives) {
 			t.Errorf("%s: redrive %v", q, main["RedrivePolicy"])
 		}
 		if dead["MessageRetentionPeriod"] != 1209600.0 {

@@ -20,12 +20,22 @@ import (
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/events"
 	"github.com/downbeat/downbeat/functions/emf"
+	"github.com/downbeat/downbeat/functions/env"
 )
 
-// outbox is a sender that keeps what it was given.
+// outbox is a queue that keeps what it was given.
 type outbox struct {
-	sent []queue.Message
-	err  error
+	sent     []queue.Message
+	released []string // receipts
+	err      error
+}
+
+func (o *outbox) Release(_ context.Context, _ queue.Name, receipt string, d time.Duration) error {
+	if d != unreadableDelay {
+		return fmt.Errorf("released for %s", d)
+	}
+	o.released = append(o.released, receipt)
+	return o.err
 }
 
 func (o *outbox) Send(_ context.Context, _ queue.Name, msgs []queue.Message) error {
@@ -42,7 +52,7 @@ func sqsEvent(bodies ...string) lambdaevents.SQSEvent {
 	var e lambdaevents.SQSEvent
 	for i, b := range bodies {
 		e.Records = append(e.Records, lambdaevents.SQSMessage{
-			MessageId: fmt.Sprint("m", i), Body: b, Attributes: map[string]string{"ApproximateReceiveCount": "2", "MessageGroupId": "g"},
+			MessageId: fmt.Sprint("m", i), ReceiptHandle: fmt.Sprint("h", i), Body: b, Attributes: map[string]string{"ApproximateReceiveCount": "2", "MessageGroupId": "g"},
 		})
 	}
 	return e
@@ -69,21 +79,23 @@ func TestQueueFates(t *testing.T) {
 		handled int
 		failed  string
 		back    int
+		soon    string // receipts of those that come again soon
 	}{
 		"handled":                        {queue: queue.Advance, bodies: []string{run(1), run(2)}, handled: 2},
 		"some come again":                {queue: queue.Advance, bodies: []string{run(1), run(2), run(3)}, again: []int{1}, handled: 3, failed: "m1"},
 		"equal pokes are handled once":   {queue: queue.Advance, bodies: []string{run(1), run(1), run(2)}, handled: 2},
 		"and share their fate":           {queue: queue.Advance, bodies: []string{run(1), run(2), run(1)}, again: []int{0}, handled: 2, failed: "m0 m2"},
-		"unreadable stays":               {queue: queue.Execute, bodies: []string{"rubbish", `{"v":1,"op":"start"}`}, failed: "m0 m1"},
+		"unreadable that stays late":     {queue: queue.Execute, bodies: []string{"rubbish"}, sendErr: errors.New("down"), failed: "m0", soon: "h0"},
+		"unreadable stays":               {queue: queue.Execute, bodies: []string{"rubbish", `{"v":1,"op":"start"}`}, failed: "m0 m1", soon: "h0 h1"},
 		"unknown kind is passed on":      {queue: queue.Advance, bodies: []string{`{"v":1,"kind":"dance"}`}, handled: 1},
 		"newer is put back":              {queue: queue.Complete, bodies: []string{`{"v":99}`}, back: 1},
 		"newer that cannot be put back":  {queue: queue.Complete, bodies: []string{`{"v":99}`}, sendErr: errors.New("down"), failed: "m0", back: 1},
 		"completions go in one call":     {queue: queue.Complete, bodies: []string{completion("a"), completion("b"), completion("a")}, again: []int{1}, handled: 3, failed: "m1"},
 		"event of a rule":                {queue: queue.Trigger, bodies: []string{rule, rule}, handled: 1},
 		"event of newer code's rule":     {queue: queue.Trigger, bodies: []string{`{"v":2,"mapping":{},"event":{}}`}, back: 1},
-		"event without id":               {queue: queue.Trigger, bodies: []string{strings.Replace(rule, `"id":"e"`, "", 1)}, failed: "m0"},
+		"event without id":               {queue: queue.Trigger, bodies: []string{strings.Replace(rule, `"id":"e"`, "", 1)}, failed: "m0", soon: "h0"},
 		"nothing":                        {queue: queue.Advance},
-		"one bad message harms no other": {queue: queue.Advance, bodies: []string{"rubbish", run(1)}, handled: 1, failed: "m0"},
+		"one bad message harms no other": {queue: queue.Advance, bodies: []string{"rubbish", run(1)}, handled: 1, failed: "m0", soon: "h0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var logs bytes.Buffer
@@ -91,7 +103,7 @@ func TestQueueFates(t *testing.T) {
 			var mu sync.Mutex
 			var handled []queue.Delivery
 			calls := 0
-			q := &Queue{Edge: testEdge(&logs, io.Discard), Name: c.queue, Sender: box}
+			q := &Queue{Edge: testEdge(&logs, io.Discard), Name: c.queue, Messages: box}
 			q.Batch = func(ctx context.Context, name queue.Name, batch []queue.Delivery) (again []string) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -115,6 +127,9 @@ func TestQueueFates(t *testing.T) {
 			}
 			if len(handled) != c.handled || failures(r) != c.failed || len(box.sent) != c.back {
 				t.Errorf("handled %d, failed %q, put back %d; want %d, %q, %d", len(handled), failures(r), len(box.sent), c.handled, c.failed, c.back)
+			}
+			if got := strings.Join(box.released, " "); got != c.soon {
+				t.Errorf("%q come again soon, want %q", got, c.soon)
 			}
 			for _, m := range box.sent {
 				if m.Delay != laterDelay || m.Group != "g" {
@@ -279,5 +294,22 @@ func TestSilentHandlerAnswers200(t *testing.T) {
 	response, err := h.Handle(context.Background(), request)
 	if err != nil || response.StatusCode != http.StatusOK || response.Headers["Content-Type"] != "application/json" {
 		t.Errorf("%+v, %v", response, err)
+	}
+}
+
+// TestPathsArriveAsWritten: the HTTP API decodes paths; the REST API sees them as they were sent.
+func TestPathsArriveAsWritten(t *testing.T) {
+	for raw, want := range map[string]string{
+		"/api/v3/signals/a.b-c_~1":   "/api/v3/signals/a.b-c_~1",
+		"/api/v3/signals/x #1?é[2]":  "/api/v3/signals/x%20%231%3F%C3%A9%5B2%5D",
+		"/api/v3/signals/50%25 %zz%": "/api/v3/signals/50%25%20%25zz%25",
+	} {
+		got := ""
+		h := NewHTTP(testEdge(io.Discard, io.Discard), env.UserHeader, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.URL.EscapedPath() }))
+		request := lambdaevents.APIGatewayV2HTTPRequest{RawPath: raw, RawQueryString: "a=b%20c"}
+		request.RequestContext.HTTP.Method = http.MethodGet
+		if response, err := h.Handle(context.Background(), request); err != nil || response.StatusCode != http.StatusOK || got != want {
+			t.Errorf("%s: %d %v: %s, want %s", raw, response.StatusCode, err, got, want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -56,6 +57,7 @@ func (h *HTTP) Handle(ctx context.Context, request lambdaevents.APIGatewayV2HTTP
 	defer end()
 	ctx = With(ctx, slog.String("api_request_id", request.RequestContext.RequestID))
 	identify(h.user, &request)
+	request.RawPath = escape(request.RawPath)
 	response, err := h.adapter.ProxyWithContext(ctx, request)
 	if err != nil {
 		h.Log.ErrorContext(ctx, "request cannot be handled", "error", err)
@@ -66,6 +68,24 @@ func (h *HTTP) Handle(ctx context.Context, request lambdaevents.APIGatewayV2HTTP
 			"method", request.RequestContext.HTTP.Method, "path", request.RawPath)
 	}
 	return response, nil
+}
+
+// escape makes of rawPath the path that the caller wrote. An HTTP API decodes every escape but %25 before it hands the path
+// to a function, so that it may contain what ends a path, as # and ? do. What was %2F cannot be told from a slash.
+func escape(path string) string {
+	const plain = "/-_.~!$&'()*+,;=:@" // with letters and digits, what may stand in a path (RFC 3986, 3.3)
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(plain, c) >= 0,
+			c == '%' && strings.HasPrefix(path[i:], "%25"):
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // identify puts the caller's name where the REST API looks for it, the `user` header. Where the caller was

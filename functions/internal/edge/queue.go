@@ -19,12 +19,16 @@ import (
 // laterDelay is after how long a message of newer code is looked at again. A rolling deployment takes a minute or two.
 const laterDelay = time.Minute
 
+// unreadableDelay is after how long an unreadable message comes again: the time-out that others need would keep it from
+// the dead-letter queue, and its alarm, for an hour.
+const unreadableDelay = time.Second
+
 // Queue handles the batches of one queue. The fates of a message:
 //
 //   - handled, or about what no longer exists: acknowledged;
 //   - handling failed, or the deadline came first: it comes again after the visibility time-out, and is in the
 //     dead-letter queue after the queue's number of receives;
-//   - unreadable: the same, so that a person finds it in the dead-letter queue;
+//   - unreadable: it comes again soon, and is in the dead-letter queue, where a person finds it, after a minute at most;
 //   - of newer code (P10): sent again with a delay and then acknowledged, since a receive that is not acknowledged
 //     would count towards the dead-letter queue.
 type Queue struct {
@@ -32,8 +36,12 @@ type Queue struct {
 	Name queue.Name
 	// Batch is the application's: it handles deliveries and returns the receipts of those that must come again.
 	Batch func(ctx context.Context, name queue.Name, batch []queue.Delivery) (again []string)
-	// Sender puts messages of newer code back.
-	Sender queue.Sender
+	// Messages puts messages back.
+	Messages interface {
+		queue.Sender
+		// Release is that of queue.Receiver.
+		Release(ctx context.Context, name queue.Name, receipt string, d time.Duration) error
+	}
 }
 
 // Handle handles an event of the queue's event source mapping. It never returns an error: what failed is named message
@@ -57,16 +65,18 @@ func (q *Queue) Handle(ctx context.Context, event lambdaevents.SQSEvent) (lambda
 		case events.FateLater:
 			log.WarnContext(ctx, "message of newer code is put back", "error", err)
 			back := queue.Message{Body: d.Body, Delay: laterDelay, Group: r.Attributes["MessageGroupId"]}
-			if err := q.Sender.Send(ctx, q.Name, []queue.Message{back}); err != nil {
+			if err := q.Messages.Send(ctx, q.Name, []queue.Message{back}); err != nil {
 				log.ErrorContext(ctx, "message of newer code cannot be put back", "error", err)
 				failed[r.MessageId] = true
 				continue
 			}
 			q.Metrics.Count(emf.CountLater, 1)
 		default:
-			// Not acknowledged: in the dead-letter queue it can be looked at.
 			log.ErrorContext(ctx, "message cannot be read", "error", err, "body", excerpt(r.Body))
 			failed[r.MessageId] = true
+			if err := q.Messages.Release(ctx, q.Name, r.ReceiptHandle, unreadableDelay); err != nil {
+				log.WarnContext(ctx, "unreadable message comes again late", "error", err)
+			}
 		}
 	}
 	for id := range q.handle(ctx, batch) {

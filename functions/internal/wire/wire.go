@@ -35,7 +35,7 @@ type Function struct {
 	Settings env.Settings
 	App      *app.App
 	edge     edge.Edge
-	sender   queue.Sender
+	queues   *sqsqueue.Queue
 }
 
 // Main is the whole of a function: it wires it, has handler made of it, and lets Lambda call that until the environment
@@ -85,7 +85,7 @@ func New(ctx context.Context, name string, get func(string) string, out io.Write
 	if err != nil {
 		return nil, err
 	}
-	sender, err := sqsqueue.New(sqsqueue.Config{Client: sqsqueue.NewClient(cfg), URLs: s.Queues, Sleep: sys.Sleep, Rand: sys.Float})
+	queues, err := sqsqueue.New(sqsqueue.Config{Client: sqsqueue.NewClient(cfg), URLs: s.Queues, Sleep: sys.Sleep, Rand: sys.Float})
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func New(ctx context.Context, name string, get func(string) string, out io.Write
 		return nil, fmt.Errorf("%s: %w", env.HTTPAllow, err)
 	}
 	application, err := app.New(app.Config{
-		Table: table, Queue: sender, Blob: blobs, Bus: bus.All(buses...), Clock: sys, IDs: sys,
+		Table: table, Queue: queues, Blob: blobs, Bus: bus.All(buses...), Clock: sys, IDs: sys,
 		Runtimes: step.Registry{step.HTTPType: http},
 		Log:      log, Metrics: metrics, Parallel: parallel,
 		Settings: app.Settings{
@@ -120,7 +120,7 @@ func New(ctx context.Context, name string, get func(string) string, out io.Write
 		return nil, err
 	}
 	return &Function{
-		Settings: s, App: application, sender: sender, edge: edge.Edge{Log: log, Logs: logs, Metrics: metrics},
+		Settings: s, App: application, queues: queues, edge: edge.Edge{Log: log, Logs: logs, Metrics: metrics},
 	}, nil
 }
 
@@ -130,7 +130,7 @@ func exchangeTimeout(claim time.Duration) time.Duration { return min(30*time.Sec
 
 // Queue is the handler of the function that a queue feeds.
 func (f *Function) Queue(name queue.Name) any {
-	q := &edge.Queue{Edge: f.edge, Name: name, Batch: f.App.HandleBatch, Sender: f.sender}
+	q := &edge.Queue{Edge: f.edge, Name: name, Batch: f.App.HandleBatch, Messages: f.queues}
 	return q.Handle
 }
 
