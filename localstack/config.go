@@ -40,8 +40,6 @@ type Config struct {
 	Clock clock.Clock
 	// NoCache makes every read go to the table (app.Config.NoCache).
 	NoCache bool
-	// Version is told by the API.
-	Version string
 }
 
 // ConfigError is a value of a Config with which no server can run: it cannot be meant, or what it names is in use.

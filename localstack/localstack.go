@@ -68,7 +68,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		s.closeAll(ctx)
 		return nil, err
 	}
-	handler, err := api.New(api.Config{App: s.App, Log: cfg.Log, Version: cfg.Version})
+	handler, err := api.New(api.Config{App: s.App, Log: cfg.Log})
 	if err != nil {
 		_ = listener.Close()
 		s.closeAll(ctx)

@@ -90,7 +90,6 @@ func runLocal(args []string, stdout, stderr io.Writer) int {
 		level = slog.LevelDebug
 	}
 	cfg.Log = newLog(stderr, level)
-	cfg.Version = versionText()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	progress := newProgress(stdout, colours(stdout))

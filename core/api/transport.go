@@ -28,8 +28,6 @@ type Config struct {
 	// Caller finds who calls when the `user` header must not be trusted: it returns the name that the authoriser
 	// proved, false when there is none. Nil: the header is taken literally, as Maestro does.
 	Caller func(r *http.Request) (string, bool)
-	// Version is told by the health call's info.
-	Version string
 }
 
 // API serves the calls. Make one with New.

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Makes the release artefacts for people without the CDK: dist/release/downbeat.template.json and one zip a function.
 #   release.sh [arm64|x86_64] [CONFIG]
+# VERSION names it; default: what git describes.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 . "$here/lib.sh"
 need_node
 need_venv
 arch="${1:-arm64}"
-"$here/build.sh" "$arch"
+VERSION="${VERSION:-$(git -C "$root" describe --tags --always --dirty)}" "$here/build.sh" "$arch"
 out="$root/dist/release"
 rm -rf "$out"
 mkdir -p "$out"

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -29,6 +30,17 @@ import (
 	"github.com/downbeat/downbeat/functions/internal/edge"
 	"github.com/downbeat/downbeat/localstack/sysclock"
 )
+
+// version is what a build calls itself (VERSION=… infra/scripts/build.sh); otherwise the build's own record is told. Each
+// environment logs it as it begins.
+var version = ""
+
+func versionText() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		return info.Main.Version
+	}
+	return version
+}
 
 // Function is a function, wired. All invocations of an environment share it; it keeps nothing mutable but caches.
 type Function struct {
@@ -64,6 +76,7 @@ func New(ctx context.Context, name string, get func(string) string, out io.Write
 	}
 	logs := edge.NewLogs(out, s.LogLevel, name)
 	log := slog.New(logs)
+	log.InfoContext(ctx, "environment begins", "version", versionText())
 	metricsOut := out
 	if !s.Metrics {
 		metricsOut = nil
@@ -110,7 +123,7 @@ func New(ctx context.Context, name string, get func(string) string, out io.Write
 	}
 	application, err := app.New(app.Config{
 		Table: table, Queue: queues, Blob: blobs, Bus: bus.All(buses...), Clock: sys, IDs: sys,
-		Runtimes: step.Registry{step.HTTPType: http},
+		Runtimes: step.Registry{step.HTTPType: http, step.SimulatedType: &step.Simulated{Hint: true}},
 		Log:      log, Metrics: metrics, Parallel: parallel,
 		Settings: app.Settings{
 			Cluster: s.Cluster, Environment: s.Environment, ClaimTimeout: s.ClaimTimeout, Publish: len(buses) > 0, PublishTypes: s.EventTypes,
