@@ -16,13 +16,14 @@ rm -rf "$STATE"
 mkdir -p "$STATE"
 trap '"$ministack" stop' EXIT
 SECURE=1 "$ministack" start "$(free_port)"
-if ! "$ministack" deploy "$here/stack.json" >"$STATE/deploy.log" 2>&1; then
+if ! VERSION=first "$ministack" deploy "$here/stack.json" >"$STATE/deploy.log" 2>&1; then
   cat "$STATE/deploy.log" >&2
   exit 1
 fi
 echo "deployed; running the tests"
 cd "$root"
-if ! DOWNBEAT_PEERS_OUTPUTS="$STATE/outputs.json" DOWNBEAT_PEERS_PID="$(cat "$STATE/pid")" \
+if ! DOWNBEAT_PEERS_OUTPUTS="$STATE/outputs.json" DOWNBEAT_PEERS_PID="$(cat "$STATE/pid")" DOWNBEAT_PEERS_LOG="$STATE/log" \
+  DOWNBEAT_PEERS_REPLACE="VERSION=second '$ministack' deploy '$here/stack.json'" \
   "$ministack" run go test -count=1 -timeout 20m "$@" ./test/peers/stack; then
   echo "stack.sh: the emulator's log is in $STATE/log; its last errors:" >&2
   grep -a -E '"level":"(ERROR|WARN)"|FunctionError|Traceback|errorMessage' "$STATE/log" | tail -40 >&2 || true

@@ -28,6 +28,8 @@ import (
 const (
 	envOutputs = "DOWNBEAT_PEERS_OUTPUTS" // file with the outputs of the CDK
 	envPID     = "DOWNBEAT_PEERS_PID"     // process id of the emulator
+	envLog     = "DOWNBEAT_PEERS_LOG"     // file to which the emulator writes what functions log
+	envReplace = "DOWNBEAT_PEERS_REPLACE" // shell command that deploys the version `second` over the running one
 	envRuns    = "DOWNBEAT_PEERS_RUNS"    // how many runs TestKilledFunctions starts; optional
 )
 
