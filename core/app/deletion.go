@@ -203,7 +203,7 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 		more, err = a.deleteSome(ctx, table.Query{PK: store.TimelinePK(workflow), Prefix: store.TimelinePrefix(d.InternalID)})
 	case deleteBreakpoints:
 		if more, err = a.deletePartition(ctx, store.BreakpointPK(workflow)); err == nil && !more {
-			if more, err = a.deleteSubscriptions(ctx, workflow); err == nil && !more {
+			if more, err = a.deleteSubscriptions(ctx, d); err == nil && !more {
 				err = a.deleteTimes(ctx, d)
 			}
 		}
@@ -305,9 +305,10 @@ func (a *App) deleteSome(ctx context.Context, q table.Query) (bool, error) {
 	return page.More, nil
 }
 
-// deleteSubscriptions deletes some of the subscriptions of a workflow and tells whether more may be left.
-func (a *App) deleteSubscriptions(ctx context.Context, workflow string) (bool, error) {
-	page, err := a.query(ctx, table.Query{PK: store.SubscriptionPK(workflow), Limit: deletionStep})
+// deleteSubscriptions deletes some of the subscriptions of a workflow and tells whether more may be left. Those of the next
+// life of its id stay.
+func (a *App) deleteSubscriptions(ctx context.Context, d *deletion) (bool, error) {
+	page, err := a.query(ctx, table.Query{PK: store.SubscriptionPK(d.Workflow), Limit: deletionStep})
 	if err != nil {
 		return false, err
 	}
@@ -316,7 +317,21 @@ func (a *App) deleteSubscriptions(ctx context.Context, workflow string) (bool, e
 		if err != nil {
 			return false, a.park(it, err)
 		}
-		if err := a.unsubscribe(ctx, workflow, s.TriggerUUID, s.Names); err != nil {
+		if s.InternalID != d.InternalID {
+			continue
+		}
+		items, err := a.subscriptionItems(ctx, d.Workflow, s.TriggerUUID, s.Names)
+		if err != nil {
+			return false, err
+		}
+		gone := []table.Item{it}
+		for _, listed := range items[1:] {
+			sub, err := store.DecodeSubscriber(listed.Data)
+			if listed.Exists() && err == nil && sub.InternalID == d.InternalID {
+				gone = append(gone, listed)
+			}
+		}
+		if err := a.unsubscribe(ctx, gone); err != nil {
 			return false, err
 		}
 	}

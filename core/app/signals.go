@@ -330,7 +330,7 @@ func (a *App) fire(ctx context.Context, i *signal.Instance, tasks []task) ([]tas
 			if err != nil {
 				return nil, a.park(item, err)
 			}
-			if err := a.fireTrigger(ctx, s, i); err != nil {
+			if err := a.fireTrigger(ctx, s, item, i); err != nil {
 				return nil, err
 			}
 		}
@@ -341,15 +341,15 @@ func (a *App) fire(ctx context.Context, i *signal.Instance, tasks []task) ([]tas
 }
 
 // fireTrigger starts what a trigger starts on an instance: the run first, under an id that the signals determine, the
-// checkpoint after it (P32). A crash in between repeats the start, which is a duplicate.
-func (a *App) fireTrigger(ctx context.Context, sub store.Subscriber, i *signal.Instance) error {
+// checkpoint after it (P32). A crash in between repeats the start, which is a duplicate. listed is the item of sub.
+func (a *App) fireTrigger(ctx context.Context, sub store.Subscriber, listed table.Item, i *signal.Instance) error {
 	for try := 0; ; try++ {
 		item, err := a.get(ctx, store.SubscriptionKey(sub.Workflow, sub.Trigger))
 		if err != nil {
 			return err
 		}
 		if !item.Exists() {
-			return a.unsubscribe(ctx, sub.Workflow, sub.Trigger, []string{i.Name})
+			return nil
 		}
 		s, err := signal.DecodeSubscription(item.Data)
 		if err != nil {
@@ -360,7 +360,10 @@ func (a *App) fireTrigger(ctx context.Context, sub store.Subscriber, i *signal.I
 			return err
 		}
 		if trigger == nil {
-			return a.unsubscribe(ctx, sub.Workflow, sub.Trigger, s.Names)
+			if a.now() < s.Made+subscriptionYoung {
+				return nil // the change that brings the trigger may not be committed yet
+			}
+			return a.unsubscribe(ctx, []table.Item{item, listed})
 		}
 		chosen, err := signal.Match(s, trigger, i, func(name string, above int64, conditions []signal.Condition) (*signal.Instance, error) {
 			return a.findSignal(ctx, name, above, conditions)
@@ -424,11 +427,18 @@ func (a *App) startFromSignals(ctx context.Context, s *signal.Subscription, t *d
 }
 
 // Subscriptions.
+//
+// A subscription is made before its trigger is active, and goes after that, so that no signal is missed. Whoever makes or
+// takes away one may stand still meanwhile, while another change does the opposite. So what is taken away is what was read
+// before it was known to be of no use, and what is made anew has a revision of its own. One that is left over does nothing.
 
-// subscribe makes the subscriptions that a change of a workflow brings, before it is committed: should it never be, the
-// first instance finds that no active version has the trigger, and the subscription goes. It returns those that the
-// change takes away.
-func (a *App) subscribe(ctx context.Context, workflow string, c *Ctl, change *definition.Change) (gone []*signal.Subscription, err error) {
+// subscriptionYoung is for how long a subscription is kept though its trigger is not active: longer than anybody may stand
+// still between making it and committing the change. In milliseconds.
+const subscriptionYoung = 24 * 3600_000
+
+// subscribe makes the subscriptions that a change of a workflow brings, before it is committed. It returns the items of
+// those that the change takes away.
+func (a *App) subscribe(ctx context.Context, workflow string, c *Ctl, change *definition.Change) (gone []table.Item, err error) {
 	t := change.Triggers
 	if t == nil {
 		return nil, nil
@@ -444,41 +454,83 @@ func (a *App) subscribe(ctx context.Context, workflow string, c *Ctl, change *de
 		}
 	}
 	for _, uuid := range sortedKeys(next) {
-		if before[uuid] != nil {
-			continue
-		}
-		trigger := next[uuid]
-		latest := map[string]int64{}
-		for _, n := range signal.NamesOf(trigger) {
-			if latest[n], err = a.LatestSignal(ctx, n); err != nil {
+		if before[uuid] == nil {
+			if err := a.subscribeTrigger(ctx, workflow, c, change.Control.InternalID, uuid, next[uuid]); err != nil {
 				return nil, err
 			}
-		}
-		s := signal.Subscribe(workflow, uuid, trigger, func(n string) int64 { return latest[n] })
-		key := store.SubscriptionKey(workflow, uuid)
-		old, err := a.get(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		if err := a.put(ctx, old, key, s.Encode(), 0); err != nil {
-			return nil, err
-		}
-		var items []table.Item
-		for _, n := range s.Names {
-			items = append(items, table.Item{Key: store.SubscriberKey(n, workflow, uuid), Rev: 1, Data: store.Subscriber{Workflow: workflow, Trigger: uuid}.Encode()})
-		}
-		u, err := a.cfg.Table.BatchPut(ctx, items)
-		a.spend(u)
-		if err != nil {
-			return nil, err
 		}
 	}
 	for _, uuid := range sortedKeys(before) {
 		if next[uuid] == nil {
-			gone = append(gone, &signal.Subscription{WorkflowID: workflow, TriggerUUID: uuid, Names: signal.NamesOf(before[uuid])})
+			items, err := a.subscriptionItems(ctx, workflow, uuid, signal.NamesOf(before[uuid]))
+			if err != nil {
+				return nil, err
+			}
+			gone = append(gone, items...)
 		}
 	}
 	return gone, nil
+}
+
+// subscribeTrigger makes the subscription of a trigger that is not active as long as the control item is as it was read.
+func (a *App) subscribeTrigger(ctx context.Context, workflow string, c *Ctl, internalID int64, uuid string, trigger *definition.SignalTrigger) error {
+	latest := map[string]int64{}
+	for _, n := range signal.NamesOf(trigger) {
+		var err error
+		if latest[n], err = a.LatestSignal(ctx, n); err != nil {
+			return err
+		}
+	}
+	s := signal.Subscribe(workflow, uuid, trigger, func(n string) int64 { return latest[n] })
+	s.InternalID, s.Made = internalID, a.now()
+	key := store.SubscriptionKey(workflow, uuid)
+	old, err := a.get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if old.Exists() {
+		// It may be that of a trigger which another change has made active meanwhile: its checkpoints must stay.
+		now, err := a.get(ctx, store.CtlKey(workflow))
+		if err != nil {
+			return err
+		}
+		if now.Rev != c.item.Rev {
+			return &table.Error{Code: table.CodeConflict, Op: "subscribe", Key: now.Key, Old: now}
+		}
+	}
+	if err := a.put(ctx, old, key, s.Encode(), 0); err != nil {
+		return err
+	}
+	items := make([]table.Item, len(s.Names))
+	for i, n := range s.Names {
+		listed := a.next(table.Item{}, store.SubscriberKey(n, workflow, uuid), store.Subscriber{Workflow: workflow, Trigger: uuid, InternalID: internalID}.Encode(), 0)
+		items[i] = listed.Item
+	}
+	u, err := a.cfg.Table.BatchPut(ctx, items)
+	a.spend(u)
+	return err
+}
+
+// subscriptionItems reads a subscription with its places in the lists of its signals.
+func (a *App) subscriptionItems(ctx context.Context, workflow, uuid string, names []string) ([]table.Item, error) {
+	keys := []table.Key{store.SubscriptionKey(workflow, uuid)}
+	for _, n := range names {
+		keys = append(keys, store.SubscriberKey(n, workflow, uuid))
+	}
+	return a.batchGet(ctx, keys)
+}
+
+// unsubscribe deletes items of subscriptions as they were read. One that is another by now stays.
+func (a *App) unsubscribe(ctx context.Context, items []table.Item) error {
+	for _, it := range items {
+		if !it.Exists() {
+			continue
+		}
+		if err := a.deleteRead(ctx, it); err != nil && table.CodeOf(err) != table.CodeConflict {
+			return err
+		}
+	}
+	return nil
 }
 
 // triggersOf are the signal triggers of a version by their ids; none when there is no version, or they are disabled.
@@ -499,20 +551,6 @@ func (a *App) triggersOf(ctx context.Context, ctl *definition.Control, version i
 		triggers[uuid] = &v.Workflow.SignalTriggers[k]
 	}
 	return triggers, nil
-}
-
-// unsubscribe takes a subscription away.
-func (a *App) unsubscribe(ctx context.Context, workflow, uuid string, names []string) error {
-	keys := []table.Key{store.SubscriptionKey(workflow, uuid)}
-	for _, n := range names {
-		keys = append(keys, store.SubscriberKey(n, workflow, uuid))
-	}
-	for _, k := range keys {
-		if err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: k}}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Waiting steps.

@@ -11,7 +11,6 @@ import (
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/lane"
 	"github.com/downbeat/downbeat/core/pack"
-	"github.com/downbeat/downbeat/core/signal"
 	"github.com/downbeat/downbeat/core/store"
 	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/events"
@@ -288,12 +287,10 @@ func (a *App) committed(ctx context.Context, workflow string, c *Ctl) (bool, err
 }
 
 // afterChange ends the subscriptions that a change has left behind and has the rest done that follows from it.
-func (a *App) afterChange(ctx context.Context, workflow string, gone []*signal.Subscription, tasks []task) error {
-	for _, s := range gone {
-		if err := a.unsubscribe(ctx, s.WorkflowID, s.TriggerUUID, s.Names); err != nil {
-			// Its next instance finds that the active version does not have it.
-			a.log.WarnContext(ctx, "a subscription is left to its next signal", "workflow", workflow, "trigger", s.TriggerUUID, "error", err)
-		}
+func (a *App) afterChange(ctx context.Context, workflow string, gone []table.Item, tasks []task) error {
+	if err := a.unsubscribe(ctx, gone); err != nil {
+		// Their next instance finds that the active version does not have them.
+		a.log.WarnContext(ctx, "subscriptions are left to their next signal", "workflow", workflow, "error", err)
 	}
 	return a.settleSoon(ctx, append(tasks, task{kind: taskChange, workflow: workflow}))
 }

@@ -19,6 +19,9 @@ type Subscription struct {
 	// Names are the signals of the trigger, sorted; Seen is the checkpoint of each: what is not above it is consumed.
 	Names []string
 	Seen  []int64
+	// InternalID is that of the workflow, Made when the subscription was made, in epoch milliseconds: one whose trigger is
+	// not active may belong to a change that is not committed yet, while it is young.
+	InternalID, Made int64
 }
 
 // Subscribe makes the subscription of a trigger. latest are the numbers that its streams have reached: earlier instances
@@ -54,6 +57,8 @@ func (s *Subscription) Encode() []byte {
 		w.Str(n)
 		w.Int(s.Seen[i])
 	}
+	w.Int(s.InternalID)
+	w.Int(s.Made)
 	return w.Buf
 }
 
@@ -68,6 +73,7 @@ func DecodeSubscription(data []byte) (*Subscription, error) {
 		s.Names = append(s.Names, r.Str())
 		s.Seen = append(s.Seen, r.Int())
 	}
+	s.InternalID, s.Made = r.Int(), r.Int()
 	return s, r.Err()
 }
 

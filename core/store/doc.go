@@ -62,7 +62,7 @@ func CtlKey(workflow string) table.Key { return table.Key{PK: "ctl#" + workflow,
 // revision again, and write over another life.
 func ComesAgain(k table.Key) bool {
 	switch kind, _, _ := strings.Cut(k.PK, "#"); kind {
-	case "ctl", "del", "failed", "subs":
+	case "ctl", "del", "failed", "subs", "subn":
 		return true
 	}
 	return false

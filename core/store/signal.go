@@ -150,8 +150,11 @@ func DecodeSignalHead(data []byte) (SignalHead, error) {
 	return h, r.Err()
 }
 
-// Subscriber names a subscription.
-type Subscriber struct{ Workflow, Trigger string }
+// Subscriber names a subscription. InternalID is that of the workflow.
+type Subscriber struct {
+	Workflow, Trigger string
+	InternalID        int64
+}
 
 // Encode is the stored form.
 func (s Subscriber) Encode() []byte {
@@ -159,6 +162,7 @@ func (s Subscriber) Encode() []byte {
 	w.Format(1)
 	w.Str(s.Workflow)
 	w.Str(s.Trigger)
+	w.Int(s.InternalID)
 	return w.Buf
 }
 
@@ -168,7 +172,7 @@ func DecodeSubscriber(data []byte) (Subscriber, error) {
 	if err != nil {
 		return Subscriber{}, err
 	}
-	s := Subscriber{r.Str(), r.Str()}
+	s := Subscriber{r.Str(), r.Str(), r.Int()}
 	return s, r.Err()
 }
 
