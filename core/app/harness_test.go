@@ -76,6 +76,9 @@ type process struct {
 	dieAt int
 	after bool
 	gone  bool
+	// stopAt is the number of the call before which it stands still, while meanwhile happens; 0: it never does.
+	stopAt    int
+	meanwhile func()
 }
 
 var errGone = errors.New("the process is gone")
@@ -116,6 +119,9 @@ func (p *process) port(do func() error) error {
 		return errGone
 	}
 	p.calls++
+	if p.calls == p.stopAt {
+		p.meanwhile()
+	}
 	if p.calls == p.dieAt {
 		p.gone = true
 		if p.after {
@@ -145,7 +151,7 @@ func (p *process) NewUUID() string {
 
 func (p *process) Token() uint64 {
 	p.s.ids++
-	return p.s.ids
+	return p.s.ids * 0x9e3779b97f4a7c15 // all its bits differ from one to the next, as those of random ones do
 }
 
 func (p *process) Float() float64 { return 0.5 }
@@ -422,6 +428,33 @@ func everyDeath(t *testing.T, story func(s *system, arm func())) {
 			if n > 500 {
 				t.Fatal("the story does not come to its end")
 			}
+		}
+	}
+}
+
+// everyMoment plays a story for a process that stands still before its first port call, its second, and so on, while
+// another process does something. story gets a system, lets the process do its part after arm, and judges.
+func everyMoment(t *testing.T, meanwhile func(s *system), story func(s *system, arm func())) {
+	t.Helper()
+	for n := 1; ; n++ {
+		stopped := false
+		t.Run(fmt.Sprintf("before call %d", n), func(t *testing.T) {
+			s := newSystem(t)
+			story(s, func() {
+				p := s.restart()
+				p.stopAt, p.meanwhile = n, func() {
+					stopped = true
+					s.restart()
+					meanwhile(s)
+					s.proc = p
+				}
+			})
+		})
+		if !stopped {
+			break
+		}
+		if n > 500 {
+			t.Fatal("the story does not come to its end")
 		}
 	}
 }

@@ -1,0 +1,116 @@
+package app_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/downbeat/downbeat/core/definition"
+	"github.com/downbeat/downbeat/core/signal"
+)
+
+// pushTriggered pushes a version of a workflow that the signal "go" starts, active or not.
+func (s *system) pushTriggered(id string, active bool) {
+	s.t.Helper()
+	state := "false"
+	if active {
+		state = "true"
+	}
+	req, err := definition.ReadCreate([]byte(`{"properties": {"owner": "ann", "run_strategy": {"rule": "PARALLEL"}}, "is_active": ` + state + `, "workflow": {"id": "` + id + `",
+		"signal_triggers": [{"definitions": {"go": {}}}], "steps": [` + chain + `]}}`))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.proc.Push(s.t.Context(), req, definition.NamedUser("ann")); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *system) announce(id string) {
+	s.t.Helper()
+	if _, err := s.proc.AnnounceSignal(s.t.Context(), signal.Instance{Name: "go", ID: id}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestSubscriptionOutlivesSignals: a signal that comes at any moment of an activation does not take away what makes the
+// trigger fire on the next one.
+func TestSubscriptionOutlivesSignals(t *testing.T) {
+	everyMoment(t, func(s *system) { s.announce("early"); s.pass(time.Second) }, func(s *system, arm func()) {
+		arm()
+		s.pushTriggered("w", true)
+		s.restart()
+		s.pass(time.Minute)
+		before := s.statuses("w")
+		s.announce("late")
+		s.pass(time.Minute)
+		if got := s.statuses("w"); got != strings.TrimSpace(before+" SUCCEEDED") {
+			s.t.Errorf("runs before the signal: %q, after it: %q", before, got)
+		}
+	})
+}
+
+// TestSubscriptionOutlivesItsEnd: who ends a trigger, and stands still at any moment of it while another brings the trigger
+// back, does not take the new subscription away.
+func TestSubscriptionOutlivesItsEnd(t *testing.T) {
+	everyMoment(t, func(s *system) {
+		must(s, s.deactivate("w"))
+		must(s, s.activate("w", 1))
+	}, func(s *system, arm func()) {
+		s.pushTriggered("w", true)
+		arm()
+		must(s, s.deactivate("w"))
+		s.restart()
+		s.pass(time.Minute)
+		ctl, err := s.proc.Control(s.t.Context(), "w")
+		must(s, err)
+		want := ""
+		if ctl.ActiveVersion != 0 {
+			want = "SUCCEEDED"
+		}
+		s.announce("late")
+		s.pass(time.Minute)
+		if got := s.statuses("w"); got != want {
+			s.t.Errorf("version %d is active and the signal started %q", ctl.ActiveVersion, got)
+		}
+	})
+}
+
+// TestChangeStaysInItsLife: who changes a workflow, and stands still at any moment of it while another deletes the workflow,
+// pushes it again and changes it as often as before, or less or more often, changes nothing of what is there then, or knows it.
+func TestChangeStaysInItsLife(t *testing.T) {
+	for changes := range 6 {
+		second := int64(0) // the internal id of the second life
+		everyMoment(t, func(s *system) {
+			_, err := s.proc.Delete(s.t.Context(), "w", definition.NamedUser("ann"))
+			must(s, err)
+			s.pass(time.Hour)
+			s.push("w", sequential, chain)
+			for range changes {
+				must(s, s.activate("w", 1))
+				must(s, s.deactivate("w"))
+			}
+			ctl, err := s.proc.Control(s.t.Context(), "w")
+			must(s, err)
+			second = ctl.InternalID
+		}, func(s *system, arm func()) {
+			s.push("w", sequential, chain)
+			s.push("w", sequential, chain)
+			must(s, s.activate("w", 2))
+			s.pass(time.Hour)
+			second = 0
+			arm()
+			must(s, s.deactivate("w"))
+			s.restart()
+			s.pass(time.Hour)
+			ctl, err := s.proc.Control(s.t.Context(), "w")
+			must(s, err)
+			if second != 0 && (ctl.InternalID != second || ctl.LatestVersion != 1) {
+				s.t.Errorf("version %d of life %d, want version 1 of life %d", ctl.LatestVersion, ctl.InternalID, second)
+			}
+			if left := s.items("del#w"); len(left) > 0 {
+				s.t.Errorf("the deletion has not come to its end: %q", left)
+			}
+		})
+	}
+}
