@@ -110,15 +110,9 @@ func (d DateTime) Plus(u Unit, n int64) (DateTime, error) {
 	return DateTime{ms, d.Zone}, nil
 }
 
-// StartOfDay is the first instant of the local day.
+// StartOfDay is midnight of the local day; where that is skipped, it moves forward like any time in a gap.
 func (d DateTime) StartOfDay() DateTime {
-	local := d.local()
-	start := DayOfMonth.floor(local)
-	ms, gap := d.Zone.resolve(start)
-	if gap {
-		// Midnight is skipped: the day begins with the change.
-		return DateTime{d.Zone.previous(ms) + 1, d.Zone}
-	}
+	ms, _ := d.Zone.resolve(DayOfMonth.floor(d.local()))
 	return DateTime{ms, d.Zone}
 }
 

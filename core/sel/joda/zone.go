@@ -132,41 +132,57 @@ func (z *Zone) before(i int) int64 {
 	return z.trans[i-1].offset
 }
 
-// resolve finds what a local time means: the instant of its earlier occurrence, or, in a gap, the
-// instant that lies as far behind the change as the time lies in the gap.
-func (z *Zone) resolve(local int64) (ms int64, gap bool) {
+// occurrences finds the instants that have a local time. If there are two, change is the one between them
+// at which the clock was put back. In a gap both are the instant that lies as far behind the change as the
+// time lies in the gap.
+func (z *Zone) occurrences(local int64) (first, second, change int64, gap bool) {
 	if z.fixed || local < math.MinInt64+2*dayMillis {
-		return local - z.first.offset, false
+		return local - z.first.offset, local - z.first.offset, 0, false
 	}
 	// No offset exceeds a day: whatever is in force a day earlier is the candidate from before a change.
-	lo := z.Offset(local - dayMillis)
-	ms = local - lo
-	for t := z.next(local - dayMillis); t <= ms; {
-		// The change t lies before the candidate: either the time is in the gap that it makes, or it
-		// follows with the new offset.
-		o := z.Offset(t)
-		if local-o < t {
-			return ms, true
+	first = local - z.Offset(local-dayMillis)
+	for t := z.next(local - dayMillis); ; {
+		after := local - z.Offset(t)
+		switch {
+		case t > first && after >= t:
+			return first, after, t, false
+		case t > first:
+			return first, first, 0, false
+		case after < t:
+			return first, first, 0, true
 		}
-		lo, ms = o, local-o
+		first = after
 		n := z.next(t)
 		if n == t {
-			break
+			return first, first, 0, false
 		}
 		t = n
 	}
-	return ms, false
 }
 
-// keeping is resolve for a changed field of the instant was: the offset in force there stays if it is
-// valid for the local time.
+// resolve is the instant of a local time: the earlier one of two, unless the clock was put back across the
+// date line, where Joda-Time takes the later one once that local time has come in UTC.
+func (z *Zone) resolve(local int64) (ms int64, gap bool) {
+	first, second, change, gap := z.occurrences(local)
+	if second != first && local >= change && second > local {
+		return second, false
+	}
+	return first, gap
+}
+
+// keeping is the instant of a local time that comes of changing a field of the instant was. The offset in
+// force there stays if it is valid. Else, of two instants, it is the later one if the local time is, taken
+// as UTC, behind the change: in zones east of Greenwich.
 func (z *Zone) keeping(local, was int64) int64 {
 	o := z.Offset(was)
 	if z.Offset(local-o) == o {
 		return local - o
 	}
-	ms, _ := z.resolve(local)
-	return ms
+	first, second, change, _ := z.occurrences(local)
+	if second != first && local >= change {
+		return second
+	}
+	return first
 }
 
 // appendOffset writes ±HH[:MM[:SS[.mmm]]]: at least minFields, further ones only if they are not zero.
