@@ -2,7 +2,6 @@ package jsonl
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,8 +36,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, d Defaults) error {
 	defer w.Flush()
 	for {
 		line, err := r.ReadBytes('\n')
-		if t := bytes.TrimSpace(line); len(t) > 0 {
-			w.Write(Answer(ctx, string(t), d))
+		if len(line) > 0 { // also a blank one; behind the last line break there is none
+			w.Write(Answer(ctx, string(line), d))
 			if err := w.WriteByte('\n'); err != nil {
 				return err
 			}
@@ -69,11 +68,8 @@ func Answer(ctx context.Context, line string, d Defaults) (out []byte) {
 	if err != nil {
 		return failure(&sel.Error{Category: catRequest, Message: err.Error()})
 	}
-	if req.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, req.timeout)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, req.timeout)
+	defer cancel()
 	switch req.entry {
 	case "validate":
 		p, err := sel.CompileLimited(req.expr, req.env.Limits)
@@ -120,7 +116,7 @@ func parseRequest(line string, d Defaults) (*request, error) {
 	if n.kind != 'o' {
 		return nil, errors.New("a request is an object with expr")
 	}
-	r := &request{entry: "program"}
+	r := &request{entry: "program", timeout: sel.DefaultLimits().Timeout}
 	x := n.get("expr")
 	if x.isNull() || x.kind != 's' {
 		return nil, errors.New("expr is missing or no text")
@@ -139,6 +135,9 @@ func parseRequest(line string, d Defaults) (*request, error) {
 		}
 	}
 	if l := n.get("limits"); !l.isNull() {
+		if l.kind != 'o' {
+			return nil, errors.New("limits is no object")
+		}
 		for _, f := range l.fields {
 			v, err := strconv.ParseFloat(f.value.text, 64)
 			if err != nil || f.value.kind != 'd' {
@@ -165,7 +164,7 @@ func parseRequest(line string, d Defaults) (*request, error) {
 		}
 	}
 	if now := n.get("now_millis"); !now.isNull() {
-		if r.env.NowMillis, err = strconv.ParseInt(now.text, 10, 64); err != nil {
+		if r.env.NowMillis, err = strconv.ParseInt(now.text, 10, 64); err != nil || now.kind != 'd' {
 			return nil, errors.New("now_millis is no integer")
 		}
 	} else if d.Now != nil {
@@ -173,6 +172,9 @@ func parseRequest(line string, d Defaults) (*request, error) {
 	}
 	r.env.Random, r.env.Zone = d.Random, d.Zone
 	if z := n.get("timezone"); !z.isNull() {
+		if z.kind != 's' {
+			return nil, errors.New("timezone is no text")
+		}
 		r.env.Zone = z.text
 	}
 	return r, nil
