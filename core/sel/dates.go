@@ -364,7 +364,7 @@ func (ev *evaluator) callDateType(x *cell, name string, args []*cell) *cell {
 			}
 			for _, a := range args {
 				if a.null {
-					return ev.nullObjectAs(CatNullObject, "a date of Days.daysBetween")
+					return ev.nullObject("a date of Days.daysBetween")
 				}
 			}
 			n, err := joda.DaysBetween(args[0].datetime(), args[1].datetime())
@@ -385,11 +385,6 @@ func (ev *evaluator) callDateType(x *cell, name string, args []*cell) *cell {
 		}
 	}
 	return ev.noMethod(x.typ, name, args)
-}
-
-func (ev *evaluator) nullObjectAs(cat Category, what string) *cell {
-	ev.failf(cat, "%s is null", what)
-	return nil
 }
 
 func (ev *evaluator) callFormatter(x *cell, key, name string, args []*cell) *cell {
@@ -550,7 +545,7 @@ func formatDate(d joda.DateTime, conv byte) (string, bool) {
 	return "", false
 }
 
-// dateInt parses the form YYYYMMdd in UTC.
+// dateIntPattern parses a date-int, or one with an hour, by its pattern.
 func (ev *evaluator) dateIntPattern(text, pattern string, z *joda.Zone) (joda.DateTime, bool) {
 	f, err := ev.forPattern(pattern)
 	if err == nil {

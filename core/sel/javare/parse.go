@@ -336,7 +336,6 @@ func (c *compiler) atom() item {
 }
 
 func (c *compiler) group() item {
-	start := c.at
 	c.at++
 	saved := c.f
 	closed := func(x item) item {
@@ -408,9 +407,6 @@ func (c *compiler) group() item {
 		case ':':
 			return closed(itemGroup{0, c.alternatives()})
 		default:
-			if r == '-' || !on || c.at > start+3 {
-				c.fail("Unknown inline modifier", c.at-1)
-			}
 			c.fail("Unknown inline modifier", c.at-1)
 		}
 	}
@@ -534,7 +530,7 @@ func (c *compiler) classLetter() set {
 		}
 		return s
 	}
-	if s := classEscape(r, c.f.uni); s != nil && (r|0x20 != 'v' || true) {
+	if s := classEscape(r, c.f.uni); s != nil {
 		c.at++
 		return s
 	}
