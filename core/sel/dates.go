@@ -219,7 +219,7 @@ func (ev *evaluator) callDateTime(x *cell, name string, args []*cell) *cell {
 	switch name {
 	case "toString":
 		switch {
-		case a.isNull() && (a.typ == TypeNull || a.typ == TypeString):
+		case a.isNull():
 			return ev.text(d.String())
 		case a.typ != TypeString:
 			return ev.failed(name, n, errCast(a))
@@ -234,14 +234,10 @@ func (ev *evaluator) callDateTime(x *cell, name string, args []*cell) *cell {
 		return ev.text(f.Print(d.Millis, d.Zone))
 	case "withZone", "toDateTime":
 		z := ev.zone
-		switch {
-		case a.isNull():
-			if a.typ != TypeNull && a.typ != TypeDateTimeZone {
-				break
+		if !a.isNull() {
+			if a.typ != TypeDateTimeZone {
+				return ev.failed(name, n, errCast(a))
 			}
-		case a.typ != TypeDateTimeZone:
-			return ev.failed(name, n, errCast(a))
-		default:
 			z = a.ref.(*joda.Zone)
 		}
 		return ev.dateTime(joda.DateTime{Millis: d.Millis, Zone: z})

@@ -314,6 +314,9 @@ func compile(text string) (*pattern, error) {
 			return nil, &Error{Kind: BadPattern, Message: "Illegal pattern component: " + t.text}
 		}
 	}
+	if len(p.elems) == 0 { // a quote without anything in it
+		return nil, &Error{Kind: BadPattern, Message: "Both printing and parsing not supported"}
+	}
 	p.printOnly = hasName && len(p.elems) > 1
 	return p, nil
 }
