@@ -412,6 +412,27 @@ func TestManyTimesAtOnce(t *testing.T) {
 	}
 }
 
+// TestReadsOfAFire: a fire reads its schedule beside what its run reads.
+func TestReadsOfAFire(t *testing.T) {
+	const n, sweeps = 50, 32 * 0.5
+	s := newSystem(t)
+	for i := range n {
+		s.pushTimed(fmt.Sprintf("w%d", i), sequential, true, "0 1,2 * * *")
+	}
+	s.until("01:59:00")
+	before := s.counts[app.CountReadUnits]
+	s.until("02:00:00")
+	fires := s.counts[app.CountReadUnits] - before - sweeps
+	before = s.counts[app.CountReadUnits]
+	for i := range n {
+		s.mustStart(fmt.Sprintf("w%d", i), request1)
+	}
+	s.handle()
+	if starts := s.counts[app.CountReadUnits] - before; fires != starts+n {
+		t.Errorf("%d fires read %v units, %d starts %v", n, fires, n, starts)
+	}
+}
+
 // TestTimesOfALifeThatIsOver: an invocation that read the schedule of a workflow, and goes on after the workflow was
 // deleted and pushed again, starts nothing in its name.
 func TestTimesOfALifeThatIsOver(t *testing.T) {
