@@ -59,6 +59,7 @@ func scopes(c *definition.Control) []string {
 // SetBreakpoint sets a breakpoint on a step of the default version; one that exists is overwritten.
 func (a *App) SetBreakpoint(ctx context.Context, workflow, step, user string) (breakpoint.Breakpoint, error) {
 	var b breakpoint.Breakpoint
+	var life int64
 	err := a.changeCtl(ctx, workflow, func(c *Ctl) error {
 		if c.Control == nil {
 			return definition.UnknownWorkflow(workflow)
@@ -75,6 +76,7 @@ func (a *App) SetBreakpoint(ctx context.Context, workflow, step, user string) (b
 			return breakpoint.NoStep(workflow, step)
 		}
 		b = breakpoint.Breakpoint{Scope: scope, StepID: step, CreateTime: a.now(), CreatedBy: user}
+		life = c.Control.InternalID
 		name := breakpointName(scope, step)
 		if i, ok := slices.BinarySearch(c.Breakpoints, name); !ok {
 			c.Breakpoints = slices.Insert(slices.Clone(c.Breakpoints), i, name)
@@ -84,7 +86,9 @@ func (a *App) SetBreakpoint(ctx context.Context, workflow, step, user string) (b
 	if err != nil {
 		return b, err
 	}
-	return b, a.write(ctx, table.Write{Item: table.Item{Key: store.BreakpointKey(workflow, b.Scope, step), Rev: 1, Data: b.Encode()}})
+	// The order tells a deletion of the workflow whether the item belongs to the life that it deletes.
+	item := table.Item{Key: store.BreakpointKey(workflow, b.Scope, step), Rev: 1, Order: life, Data: b.Encode()}
+	return b, a.write(ctx, table.Write{Item: item, Cond: table.OrderBelow(life + 1)})
 }
 
 // changeCtl changes the control item beside a workflow's definition.

@@ -202,7 +202,7 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 	case deleteTimeline:
 		more, err = a.deleteSome(ctx, table.Query{PK: store.TimelinePK(workflow), Prefix: store.TimelinePrefix(d.InternalID)})
 	case deleteBreakpoints:
-		if more, err = a.deletePartition(ctx, store.BreakpointPK(workflow)); err == nil && !more {
+		if more, err = a.deleteOlder(ctx, table.Query{PK: store.BreakpointPK(workflow)}, table.OrderBelow(d.InternalID+1)); err == nil && !more {
 			if more, err = a.deleteSubscriptions(ctx, d); err == nil && !more {
 				err = a.deleteTimes(ctx, d)
 			}
@@ -292,17 +292,28 @@ func (a *App) deletePartition(ctx context.Context, pk string) (bool, error) {
 // workflow that is pushed again has items in the same partition, the query leaves them out: a deletion that stood still
 // may go on after its end.
 func (a *App) deleteSome(ctx context.Context, q table.Query) (bool, error) {
+	return a.deleteOlder(ctx, q, table.None())
+}
+
+// deleteOlder is deleteSome for items of which those stay that break the condition: they belong to a later life of the
+// workflow, and have keys that are used again.
+func (a *App) deleteOlder(ctx context.Context, q table.Query, cond table.Cond) (bool, error) {
 	q.Limit, q.KeysOnly = deletionStep, true
 	page, err := a.query(ctx, q)
 	if err != nil {
 		return false, err
 	}
+	deleted := 0
 	for _, it := range page.Items {
-		if err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}}); err != nil {
+		err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: it.Key}, Cond: cond})
+		switch {
+		case err == nil:
+			deleted++
+		case table.CodeOf(err) != table.CodeConflict:
 			return false, err
 		}
 	}
-	return page.More, nil
+	return page.More && deleted > 0, nil
 }
 
 // deleteSubscriptions deletes some of the subscriptions of a workflow and tells whether more may be left. Those of the next

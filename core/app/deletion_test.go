@@ -8,6 +8,8 @@ import (
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/queue"
 	"github.com/downbeat/downbeat/core/step"
+	"github.com/downbeat/downbeat/core/store"
+	"github.com/downbeat/downbeat/core/table"
 	"github.com/downbeat/downbeat/events"
 )
 
@@ -104,4 +106,48 @@ func TestDeletionSurvivesCrashes(t *testing.T) {
 			s.t.Errorf("after the deletion a start is answered %+v", st)
 		}
 	})
+}
+
+// TestOldDeletionLeavesTheNextLife: a deletion that stood still while the workflow was deleted by others, and pushed again,
+// takes no breakpoint of the new one away.
+func TestOldDeletionLeavesTheNextLife(t *testing.T) {
+	s := newSystem(t)
+	ctx := t.Context()
+	s.push("w", sequential, chain)
+	if _, err := s.proc.SetBreakpoint(ctx, "w", "job.1", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	s.slow = 60 // the deletion goes on by messages
+	if _, err := s.proc.Delete(ctx, "w", definition.NamedUser("ann")); err != nil {
+		t.Fatal(err)
+	}
+	var old []table.Item // the deletion, in each of its stages
+	for len(s.messages) > 0 {
+		it, _, err := s.table.Get(ctx, store.DeletionKey("w"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if it.Exists() {
+			old = append(old, it)
+		}
+		m := s.messages[0]
+		s.messages = s.messages[1:]
+		s.proc.HandleBatch(ctx, m.queue, []queue.Delivery{{Receipt: "r", Body: m.body, Receives: 1}})
+	}
+	if got := s.items("bp#w"); len(got) > 0 || len(old) == 0 {
+		t.Fatalf("after the deletion: %q; seen in %d stages", got, len(old))
+	}
+	s.push("w", sequential, chain)
+	if _, err := s.proc.SetBreakpoint(ctx, "w", "job.1", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	for _, it := range old {
+		if _, err := s.table.Write(ctx, table.Write{Item: it}); err != nil {
+			t.Fatal(err)
+		}
+		s.proc.HandleBatch(ctx, queue.Advance, []queue.Delivery{{Receipt: "r", Body: events.Poke{Kind: events.PokeDelete, Workflow: "w"}.Encode(), Receives: 1}})
+		if got, err := s.proc.Breakpoints(ctx, "w", "job.1"); err != nil || len(got) != 1 {
+			t.Errorf("breakpoints of the new one: %v, error %v", got, err)
+		}
+	}
 }
