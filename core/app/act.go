@@ -9,7 +9,6 @@ import (
 	"github.com/downbeat/downbeat/core/fault"
 	"github.com/downbeat/downbeat/core/lane"
 	"github.com/downbeat/downbeat/core/store"
-	"github.com/downbeat/downbeat/core/table"
 )
 
 // Acted is the answer to an action with the run as the decision left it.
@@ -147,8 +146,8 @@ func (a *App) Unblock(ctx context.Context, workflow string, instance int64, user
 		if len(m.answers) == 1 && m.answers[0].Err == nil {
 			n++
 		}
-		err = a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.FailedKey(workflow, i)}})
-		if err != nil {
+		// A later run may have failed since: its mark stays.
+		if err := a.unmarkFailed(ctx, l.ID); err != nil {
 			return n, err
 		}
 	}
@@ -160,8 +159,7 @@ func (a *App) Unblock(ctx context.Context, workflow string, instance int64, user
 
 // Unblocked does what follows from the unblocking of a run: the mark goes and the queue is looked at.
 func (a *App) Unblocked(ctx context.Context, id store.RunID) error {
-	err := a.write(ctx, table.Write{Op: table.OpDelete, Item: table.Item{Key: store.FailedKey(id.Workflow, id.Instance)}})
-	if err != nil {
+	if err := a.unmarkFailed(ctx, id); err != nil {
 		return err
 	}
 	return a.settleSoon(ctx, []task{{kind: taskLane, workflow: id.Workflow}})
