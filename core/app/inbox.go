@@ -261,7 +261,7 @@ func (a *App) leavePointers(ctx context.Context, workflow string, rev int64, ask
 	now := a.now()
 	items := make([]table.Item, len(asks))
 	for i, k := range asks {
-		k.left = rev
+		k.left, k.tried = rev, true
 		p := store.Pointer{At: now, Start: k.arrival, Check: k.check}
 		if k.arrival == nil {
 			p.Ended = k.ended[0]

@@ -36,6 +36,9 @@ type laneAsk struct {
 	// was read out of the inbox: its caller waits elsewhere.
 	left    int64
 	foreign string
+	// tried tells that a commit may have served this ask, by this caller or by who took its pointer; before, that its start
+	// had a number when nobody could have: another caller asked for it.
+	tried, before bool
 
 	// The answer, set before ready is closed.
 	ready     chan struct{}
@@ -466,6 +469,9 @@ func (a *App) decideLane(ctx context.Context, t *laneTurn, met bool, r *reign) (
 	r.plan(a, l, met, t, urgent)
 	if out.Changed || len(t.pointers) > 0 {
 		w := a.next(t.item, store.LaneKey(t.workflow), l.Encode(), l.Due)
+		for _, k := range t.batch {
+			k.tried = true
+		}
 		if err := a.write(ctx, w); err != nil {
 			for _, k := range asks {
 				k.tasks, k.result, k.order, k.err = nil, lane.Result{}, lane.Order{}, nil
@@ -596,6 +602,7 @@ func (a *App) arrivals(ctx context.Context, t *laneTurn, asks []*laneAsk, r *rei
 			return a.park(items[i], err)
 		}
 		k.answerNumber(n)
+		k.before = !k.tried
 		numbered[k] = true
 	}
 	seen, err := a.seeHeads(l, entries, items[len(checked):])
@@ -621,6 +628,7 @@ func (a *App) arrivals(ctx context.Context, t *laneTurn, asks []*laneAsk, r *rei
 		}
 		if o, ok := orders[k.arrival.UUID]; ok {
 			k.answerOrder(o)
+			k.before = !k.tried
 			continue
 		}
 		if life := k.arrival.Life; (t.ctl.Control == nil || t.ctl.Control.InternalID != life) && !definition.IsInlineID(t.workflow) {

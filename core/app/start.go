@@ -258,12 +258,17 @@ func (a *App) number(ctx context.Context, body *engine.Body, instance int64, giv
 	// A start that was just stored under a new id has no number yet.
 	ask := &laneAsk{check: given || resumed, arrival: &lane.Arrival{UUID: body.UUID, Instance: instance, Failed: failed, Given: given, Life: life}}
 	tasks, err := a.askLane(ctx, wf, ask)
-	if errors.Is(err, errAskAgain) {
-		// Another caller with the same request id is being numbered in the same commit: it is the one who is answered.
+	if errors.Is(err, errAskAgain) || err == nil && ask.before {
+		// Another caller with the same request id is numbered: it is the one who is answered.
 		out.Duplicated = true
-		return out, nil
+		err = a.settleSoon(ctx, tasks)
+		return out, err
 	}
 	if err != nil {
+		// What was decided for others in the same commit follows whatever became of this start.
+		if err := a.settleSoon(ctx, tasks); err != nil {
+			a.log.WarnContext(ctx, "what follows from a decision of the lane is left to the sweep", "workflow", wf, "error", err)
+		}
 		return nil, err
 	}
 	out.Instance, out.Run, out.Rejected = ask.result.Instance, ask.result.Run, ask.result.Rejected

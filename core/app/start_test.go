@@ -178,3 +178,63 @@ func TestStartOfNobody(t *testing.T) {
 		t.Errorf("%d items, %d before", len(s.keys), before)
 	}
 }
+
+// TestUnblockingLeavesALaterFailure: who unblocks a run takes its mark away, and not that of a run which failed since.
+func TestUnblockingLeavesALaterFailure(t *testing.T) {
+	s := newSystem(t)
+	s.runtimes[step.SimulatedType] = &step.Simulated{Hint: true}
+	s.restart()
+	s.push("w", strict, failing)
+	s.mustStart("w", request1)
+	s.pass(time.Minute)
+	first := s.run("w", 1)
+	if _, err := s.proc.Restart(t.Context(), first, engine.RestartRequest{RequestID: request2, Policy: engine.RestartFromBeginning, User: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(time.Minute)
+	if err := s.proc.Unblocked(t.Context(), first.ID()); err != nil {
+		t.Fatal(err)
+	}
+	s.mustStart("w", request3)
+	s.pass(time.Hour)
+	if got := s.statuses("w"); got != "FAILED CREATED" {
+		t.Fatalf("behind a run that failed later: %s", got)
+	}
+	if n, err := s.proc.Unblock(t.Context(), "w", 1, "ann"); err != nil || n != 1 {
+		t.Fatalf("%d unblocked, error %v", n, err)
+	}
+	s.pass(time.Minute)
+	if got := s.statuses("w"); got != "FAILED FAILED" {
+		t.Errorf("unblocked: %s", got)
+	}
+}
+
+// TestSecondOfTwoStartsIsDuplicated: who asks again after the lane has given a number, and before it is on the start, is
+// told that it has one.
+func TestSecondOfTwoStartsIsDuplicated(t *testing.T) {
+	numbered := false
+	everyDeath(t, func(s *system, arm func()) {
+		s.push("w", sequential, chain)
+		arm()
+		_, _ = s.start("w", request1)
+		s.lose()
+		s.restart()
+		before := s.items("start#w#" + request1)
+		latest, err := s.proc.LatestInstance(s.t.Context(), "w")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		again := s.mustStart("w", request1)
+		if again.Duplicated != (latest == 1) {
+			s.t.Errorf("newest number %d: answered %+v", latest, again)
+		}
+		numbered = numbered || latest == 1 && len(before) == 1
+		s.pass(10 * time.Minute)
+		if got := s.statuses("w"); got != "SUCCEEDED" {
+			s.t.Errorf("instances %s", got)
+		}
+	})
+	if !numbered {
+		t.Error("no death left a number on the lane alone")
+	}
+}
