@@ -31,6 +31,8 @@ func dateCategory(err error) Category {
 			return CatUnsupportedParse
 		case joda.NoConverter:
 			return CatDuration
+		case joda.BadNumber:
+			return CatNumberText
 		}
 	}
 	return CatDateField

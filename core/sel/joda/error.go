@@ -15,6 +15,7 @@ const (
 	NoParser                     // the pattern can print only
 	Overflow                     // beyond the range of instants or of 32 bits
 	NoConverter                  // a period with months is no duration
+	BadNumber                    // more digits than a 32-bit number has
 )
 
 // Error is an error of this package.

@@ -47,6 +47,7 @@ type bucket struct {
 	hasOffset bool
 	zone      *Zone
 	pivot     int64
+	tooLarge  string // digits that are no 32-bit number
 }
 
 type savedField struct {
@@ -172,7 +173,10 @@ func (f *Formatter) Parse(text string, def *Zone) (DateTime, error) {
 
 func parseAll(b *bucket, e element, text string) (int64, error) {
 	pos := e.parse(b, text, 0)
-	if pos < 0 || pos < len(text) {
+	switch {
+	case pos < 0 && b.tooLarge != "":
+		return 0, &Error{Kind: BadNumber, Message: `For input string: "` + b.tooLarge + `"`}
+	case pos < len(text): // also a negative one
 		return 0, formatError(text, pos)
 	}
 	return b.millis(text)
@@ -363,11 +367,17 @@ func (e number) parse(b *bucket, text string, pos int) int {
 	if n == 0 {
 		return ^pos
 	}
+	return b.saveDigits(e.f, text, at, n, negative)
+}
+
+// saveDigits saves the number of n digits and returns the place behind it.
+func (b *bucket) saveDigits(f Field, text string, at, n int, negative bool) int {
 	v, ok := parseInt32(text[at:at+n], negative)
 	if !ok {
-		return ^pos
+		b.tooLarge = text[at : at+n]
+		return ^at
 	}
-	b.save(e.f, v)
+	b.save(f, v)
 	return at + n
 }
 
@@ -410,12 +420,7 @@ func (e twoDigitYear) parse(b *bucket, text string, pos int) int {
 			return ^pos
 		}
 		if sign || n != 2 {
-			v, ok := parseInt32(text[at:at+n], negative)
-			if !ok {
-				return ^pos
-			}
-			b.save(e.f, v)
-			return at + n
+			return b.saveDigits(e.f, text, at, n, negative)
 		}
 	}
 	if !isDigit(text[pos]) || !isDigit(text[pos+1]) {
