@@ -33,6 +33,8 @@ func dateCategory(err error) Category {
 			return CatDuration
 		case joda.BadNumber:
 			return CatNumberText
+		case joda.Overflow:
+			return CatDivision // Java has one class for both
 		}
 	}
 	return CatDateField
@@ -206,9 +208,16 @@ func (ev *evaluator) callDateTime(x *cell, name string, args []*cell) *cell {
 		case "getMillis":
 			return ev.long(d.Millis)
 		case "withTimeAtStartOfDay":
-			return ev.dateTime(d.StartOfDay())
+			d, err := d.StartOfDay()
+			if err != nil {
+				return ev.failed(name, n, err)
+			}
+			return ev.dateTime(d)
 		}
 		if f, ok := getFields[name]; ok {
+			if err := d.InRange(); err != nil {
+				return ev.failed(name, n, err)
+			}
 			return ev.long(d.Get(f))
 		}
 		c := ev.make(TypeDateTimeProperty)
@@ -337,7 +346,10 @@ func (ev *evaluator) callDateType(x *cell, name string, args []*cell) *cell {
 		}
 		p := x.ref.(property)
 		d := joda.DateTime{Millis: x.num, Zone: p.zone}
-		var err error
+		err := d.InRange()
+		if err != nil {
+			return ev.dateError(err)
+		}
 		switch key {
 		case "get0":
 			return ev.long(d.Get(p.field))
@@ -367,8 +379,7 @@ func (ev *evaluator) callDateType(x *cell, name string, args []*cell) *cell {
 			}
 			n, err := joda.DaysBetween(args[0].datetime(), args[1].datetime())
 			if err != nil {
-				ev.failf(CatDivision, "%s", err)
-				return nil
+				return ev.dateError(err)
 			}
 			c := ev.make(TypeDateTimeDays)
 			if c != nil {

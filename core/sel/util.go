@@ -242,7 +242,11 @@ func (ev *evaluator) timeout(name string, args []*cell) *cell {
 	if err != nil {
 		return ev.dateError(err)
 	}
-	left := at + p - ev.env.NowMillis
+	end, err := joda.DateTime{Millis: at, Zone: joda.UTC}.Plus(joda.Millis, p)
+	if err != nil {
+		return ev.dateError(err)
+	}
+	left := end.Millis - ev.env.NowMillis
 	return ev.text(strconv.FormatInt(max(left, 0), 10) + " milliseconds")
 }
 

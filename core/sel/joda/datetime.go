@@ -13,11 +13,23 @@ type DateTime struct {
 
 func (d DateTime) local() int64 { return d.Millis + d.Zone.Offset(d.Millis) }
 
-// Get reads a field.
+// InRange is nil if the local time can be told: next to the ends of the range of instants it cannot in
+// most zones, and then no field can.
+func (d DateTime) InRange() error {
+	if _, ok := addExact(d.Millis, d.Zone.Offset(d.Millis)); !ok {
+		return &Error{Kind: Overflow, Message: "Adding time zone offset caused overflow"}
+	}
+	return nil
+}
+
+// Get reads a field of an instant in range.
 func (d DateTime) Get(f Field) int64 { return f.get(d.local()) }
 
 // With sets a field. A local time in a gap moves forward by it, unless that undoes the value.
 func (d DateTime) With(f Field, v int64) (DateTime, error) {
+	if err := d.InRange(); err != nil {
+		return d, err
+	}
 	local, err := f.set(d.local(), v)
 	if err != nil {
 		return d, err
@@ -49,7 +61,7 @@ const (
 	Millis
 )
 
-// Plus adds n units, n being a 32-bit number or its negation. Hours and smaller act on the instant.
+// Plus adds n units, n being a 32-bit number or its negation, or any number of milliseconds. Hours and smaller act on the instant.
 func (d DateTime) Plus(u Unit, n int64) (DateTime, error) {
 	if n == 0 {
 		return d, nil
@@ -57,17 +69,18 @@ func (d DateTime) Plus(u Unit, n int64) (DateTime, error) {
 	over := func() error {
 		return overflow(strconv.FormatInt(d.Millis, 10) + " + " + strconv.FormatInt(n, 10))
 	}
+	if err := d.InRange(); err != nil {
+		return d, err
+	}
+	local, ok := d.local(), false
 	if u >= Hours {
+		// The sum of local times must fit, even though the instant is what moves.
 		step, ok1 := mulExact(n, [...]int64{hour, minute, second, 1}[u-Hours])
-		ms, ok2 := addExact(d.Millis, step)
+		_, ok2 := addExact(local, step)
 		if !ok1 || !ok2 {
 			return d, over()
 		}
-		return DateTime{ms, d.Zone}, nil
-	}
-	local, ok := addExact(d.Millis, d.Zone.Offset(d.Millis))
-	if !ok {
-		return d, over()
+		return DateTime{d.Millis + step, d.Zone}, nil
 	}
 	switch u {
 	case Years, Months:
@@ -86,14 +99,10 @@ func (d DateTime) Plus(u Unit, n int64) (DateTime, error) {
 			}
 		}
 		day := daysFromDate(y, m, min(dom, monthLength(y, m)))
-		ms, ok := mulExact(day, dayMillis)
-		if ok {
-			ms, ok = addExact(ms, local-days*dayMillis)
-		}
-		if !ok {
+		midnight, fits := mulExact(day, dayMillis)
+		if local, ok = addExact(midnight, local-days*dayMillis); !fits || !ok {
 			return d, over()
 		}
-		local = ms
 	default:
 		step := int64(dayMillis)
 		if u == Weeks {
@@ -111,9 +120,12 @@ func (d DateTime) Plus(u Unit, n int64) (DateTime, error) {
 }
 
 // StartOfDay is midnight of the local day; where that is skipped, it moves forward like any time in a gap.
-func (d DateTime) StartOfDay() DateTime {
+func (d DateTime) StartOfDay() (DateTime, error) {
+	if err := d.InRange(); err != nil {
+		return d, err
+	}
 	ms, _ := d.Zone.resolve(DayOfMonth.floor(d.local()))
-	return DateTime{ms, d.Zone}
+	return DateTime{ms, d.Zone}, nil
 }
 
 // WithLeast and WithGreatest set the field to its bound for that date. Where that falls into a gap, the
@@ -189,6 +201,9 @@ func DaysBetween(a, b DateTime) (int64, error) {
 // String is the ISO text with milliseconds and offset.
 func (d DateTime) String() string {
 	o := d.Zone.Offset(d.Millis)
+	if d.InRange() != nil {
+		o = 0 // shown in UTC
+	}
 	out := appendDateTime(make([]byte, 0, 32), d.Millis+o)
 	if o == 0 {
 		return string(append(out, 'Z'))

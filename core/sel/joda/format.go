@@ -140,8 +140,8 @@ func (f *Formatter) Print(ms int64, z *Zone) string {
 	}
 	at := z.at(ms)
 	p := printing{local: ms + at.offset, offset: at.offset, at: at, zone: z}
-	if (ms^p.local) < 0 && (ms^p.offset) >= 0 {
-		// The local time is beyond the range: Joda prints such an instant in UTC.
+	if (DateTime{ms, z}).InRange() != nil {
+		// Shown in UTC.
 		p = printing{local: ms, at: &UTC.first, zone: UTC}
 	}
 	out := make([]byte, 0, 32)
