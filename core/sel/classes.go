@@ -902,6 +902,9 @@ func (ev *evaluator) format(args []*cell) *cell {
 	case err == javatext.ErrTooLong:
 		ev.charge(ev.limits.Memory)
 		return nil
+	case err == javatext.ErrNoHash:
+		ev.failf(CatNoContent, "%s", err)
+		return nil
 	case err != nil:
 		ev.failf(CatFormat, "%s", err)
 		return nil
@@ -938,7 +941,9 @@ func (ev *evaluator) formatArg(a *cell) (any, bool) {
 		if !ok {
 			return nil, false
 		}
-		return javatext.Object{Text: ev.plainMapText(v), Class: "java.util.HashMap"}, true
+		o := javatext.Object{Text: ev.plainMapText(v), Class: javaClass[TypeMap]}
+		o.Hash, o.HasHash = mapHash(v)
+		return o, true
 	case TypeStringArray, TypeLongArray, TypeDoubleArray, TypeBooleanArray:
 		return javatext.Object{Text: ev.identity(a.typ), Class: javaClass[a.typ]}, true
 	}
@@ -949,4 +954,33 @@ func (ev *evaluator) formatArg(a *cell) (any, bool) {
 		text = ev.identity(a.typ)
 	}
 	return javatext.Object{Text: text, Class: class}, true
+}
+
+// mapHash is the hash code of a map that was taken out; ok is false if an array in it has none.
+func mapHash(v Value) (h int32, ok bool) {
+	for _, e := range v.Entries() {
+		var key, val int32
+		if !e.NullKey {
+			key = javatext.Hash(e.Key)
+		}
+		switch x := e.Value; {
+		case x.IsNull():
+		case x.typ == TypeMap:
+			if val, ok = mapHash(x); !ok {
+				return 0, false
+			}
+		case x.typ == TypeString:
+			val = javatext.Hash(x.str)
+		case x.typ == TypeLong:
+			val = javatext.HashOf(x.num)
+		case x.typ == TypeDouble:
+			val = javatext.HashOf(x.AsDouble())
+		case x.typ == TypeBoolean:
+			val = javatext.HashOf(x.AsBool())
+		default:
+			return 0, false
+		}
+		h += key ^ val
+	}
+	return h, true
 }

@@ -173,6 +173,8 @@ func TestSpecification(t *testing.T) {
 		{"10.1", "String.format('%.0f', 0.5);", "STRING 1"},
 		{"10.1", "String.format('%.1f', 0.25);", "STRING 0.3"},
 		{"10.1", "String.format('%e', 12345.678);", "STRING 1.234568e+04"},
+		{"10.1", "m = new Map(); m.put('k', 1); n = new Map(); n.put('d', 1.5); n.put('b', true); m.put('n', n); String.format('%h', m);", "STRING 3ff805e9"},
+		{"10.1 [D]", "String.format('%h', new int[]{1});", "✗ no-content"},
 		{"10.1", "String.format();", "✗ invalid-args"},
 		{"10.1", "'ß'.toUpperCase() + 'İ'.toLowerCase() + 'ΑΣ'.toLowerCase();", "STRING SSi\u0307ας"},
 		{"10.5", "Math.pow(0, 0);", "DOUBLE 1.0"},

@@ -10,9 +10,10 @@ import (
 
 // Object is a format argument that is neither null, number, text nor BOOLEAN: only %s, %b and %h take it.
 type Object struct {
-	Text  string
-	Class string
-	Hash  int32
+	Text    string
+	Class   string
+	Hash    int32
+	HasHash bool // else %h is ErrNoHash
 }
 
 // FormatError is an error of the formatter, with Java's message.
@@ -22,6 +23,9 @@ func (e *FormatError) Error() string { return e.Message }
 
 // ErrTooLong is a formatted text beyond the bound.
 var ErrTooLong = errors.New("formatted text is too long")
+
+// ErrNoHash is a hash code of an object whose hash code is not known.
+var ErrNoHash = errors.New("%h of an object whose hash code is not known")
 
 type spec struct {
 	text      string
@@ -350,7 +354,8 @@ func argText(arg any) string {
 	return "null"
 }
 
-func hashOf(arg any) int32 {
+// HashOf is the hash code of an argument.
+func HashOf(arg any) int32 {
 	switch a := arg.(type) {
 	case int32:
 		return a
@@ -409,7 +414,10 @@ func (s *spec) format(arg any, date func(int64, byte) (string, bool)) (string, e
 		if arg == nil {
 			return s.plain("null"), nil
 		}
-		return s.plain(strconv.FormatUint(uint64(uint32(hashOf(arg))), 16)), nil
+		if o, ok := arg.(Object); ok && !o.HasHash {
+			return "", ErrNoHash
+		}
+		return s.plain(strconv.FormatUint(uint64(uint32(HashOf(arg))), 16)), nil
 	}
 	if arg == nil {
 		return s.plain("null"), nil
