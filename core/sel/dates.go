@@ -290,8 +290,7 @@ func (ev *evaluator) callDateTime(x *cell, name string, args []*cell) *cell {
 
 // forPattern compiles a pattern; two-digit years are seen from now.
 func (ev *evaluator) forPattern(p string) (*joda.Formatter, error) {
-	now := joda.DateTime{Millis: ev.env.NowMillis, Zone: ev.zone}
-	return joda.ForPattern(p, now.Get(joda.Year))
+	return joda.ForPattern(p, joda.DateTime{Millis: ev.env.NowMillis, Zone: ev.zone})
 }
 
 func (ev *evaluator) parseWith(f *cell, s string) (joda.DateTime, error) {
@@ -480,7 +479,7 @@ func (ev *evaluator) callFormatter(x *cell, key, name string, args []*cell) *cel
 // formatDate is a %t conversion of String.format.
 func formatDate(d joda.DateTime, conv byte) (string, bool) {
 	pattern := func(p string) (string, bool) {
-		f, err := joda.ForPattern(p, 1970)
+		f, err := joda.ForPattern(p, d)
 		if err != nil {
 			return "", false
 		}
@@ -568,7 +567,7 @@ func (ev *evaluator) dateIntPattern(text, pattern string, z *joda.Zone) (joda.Da
 }
 
 func printDateInt(ms int64) string {
-	f, err := joda.ForPattern("YYYYMMdd", 1970)
+	f, err := joda.ForPattern("YYYYMMdd", joda.DateTime{Zone: joda.UTC})
 	if err != nil {
 		return ""
 	}

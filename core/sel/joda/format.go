@@ -13,7 +13,7 @@ import (
 // Formatter prints and parses by a pattern. Its zero zone is none.
 type Formatter struct {
 	pattern *pattern
-	pivot   int64 // middle of the century that two-digit years fall in
+	now     DateTime // decides where two-digit years fall
 	zone    *Zone
 }
 
@@ -46,7 +46,7 @@ type bucket struct {
 	offset    int64
 	hasOffset bool
 	zone      *Zone
-	pivot     int64
+	now       DateTime
 	tooLarge  string // digits that are no 32-bit number
 }
 
@@ -110,8 +110,9 @@ var patterns struct {
 
 const maxPatterns = 512
 
-// ForPattern compiles a pattern. nowYear decides where two-digit years fall: [nowYear-80, nowYear+19].
-func ForPattern(text string, nowYear int64) (*Formatter, error) {
+// ForPattern compiles a pattern. Two-digit years fall between 80 years before the year of now and 19 years after
+// it, those of weeks by its week-year.
+func ForPattern(text string, now DateTime) (*Formatter, error) {
 	patterns.Lock()
 	p := patterns.m[text]
 	patterns.Unlock()
@@ -127,7 +128,7 @@ func ForPattern(text string, nowYear int64) (*Formatter, error) {
 		patterns.m[text] = p
 		patterns.Unlock()
 	}
-	return &Formatter{pattern: p, pivot: nowYear - 30}, nil
+	return &Formatter{pattern: p, now: now}, nil
 }
 
 // WithZone is the formatter with a zone; nil removes it.
@@ -160,7 +161,7 @@ func (f *Formatter) Parse(text string, def *Zone) (DateTime, error) {
 	if f.zone != nil {
 		z = f.zone
 	}
-	b := bucket{zone: z, pivot: f.pivot}
+	b := bucket{zone: z, now: f.now}
 	ms, err := parseAll(&b, sequence(f.pattern.elems), text)
 	if err != nil {
 		return DateTime{}, err
@@ -427,7 +428,7 @@ func (e twoDigitYear) parse(b *bucket, text string, pos int) int {
 		return ^pos
 	}
 	year := int64(text[pos]-'0')*10 + int64(text[pos+1]-'0')
-	low := b.pivot - 50
+	low := b.now.Get(e.f) - 80
 	b.save(e.f, low+mod(year-low, 100))
 	return pos + 2
 }

@@ -138,7 +138,7 @@ func TestZoneNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := ForPattern("z zzzz", 2026)
+		f, err := ForPattern("z zzzz", DateTime{0, UTC})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,6 +168,32 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestTwoDigitYear: the window hangs on the year of now, or on its week-year, in the zone of now.
+func TestTwoDigitYear(t *testing.T) {
+	tokyo, err := ForID("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newYear := DateTime{1798761600000, UTC} // 2027-01-01, in week 53 of 2026
+	for _, c := range []struct {
+		pattern, text string
+		now           DateTime
+		want          int64
+	}{
+		{"yy", "46", newYear, 2046}, {"yy", "47", newYear, 1947},
+		{"xx-ww-e", "45-01-4", newYear, 2045}, {"xx-ww-e", "46-01-4", newYear, 1946},
+		{"yy", "46", DateTime{newYear.Millis - 3600000, UTC}, 1946}, {"yy", "46", DateTime{newYear.Millis - 3600000, tokyo}, 2046},
+	} {
+		f, err := ForPattern(c.pattern, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := f.Parse(c.text, UTC); err != nil || d.Get(Year) != c.want {
+			t.Errorf("%s of %s at %s: %s, %v, want %d", c.pattern, c.text, c.now, d, err, c.want)
+		}
+	}
+}
+
 func FuzzPattern(f *testing.F) {
 	f.Add("yyyy-MM-dd'T'HH:mm:ss.SSSZZ", "2019-01-01T10:20:30.5+01:00", int64(0))
 	f.Add("EEE, d MMM yy G z C xx e", "Mon, 1 Jan 19 AD PST 20 19 1", int64(1e12))
@@ -175,7 +201,7 @@ func FuzzPattern(f *testing.F) {
 		if d, err := ParseISO(text, UTC); err == nil {
 			_ = d.String()
 		}
-		fm, err := ForPattern(pattern, 2026)
+		fm, err := ForPattern(pattern, DateTime{0, UTC})
 		if err != nil {
 			return
 		}
