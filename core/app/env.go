@@ -46,17 +46,19 @@ type runEnv struct {
 // but permits only while the run is as it was: another decision may have given them back, or their lease may be over (see
 // fence). Asking again for what is held costs no write.
 func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, error) {
-	ctl, err := a.loadCtl(ctx, owner(v.body))
-	if err != nil {
-		return nil, err
-	}
+	e := a.bareEnv(v, before)
+	return e, e.loadControl(ctx)
+}
+
+// bareEnv is newEnv before anything is read: enough for what a lane makes of a run, which no step has a say in.
+func (a *App) bareEnv(v *runView, before *runEnv) *runEnv {
 	now := a.now()
 	if v.head != nil {
 		// Time never runs backwards within a run, whatever the clocks of two machines say (P2).
 		now = max(now, v.head.Run.LastTime)
 	}
 	e := &runEnv{
-		a: a, v: v, at: max(now, v.body.CreateTime), ctl: ctl,
+		a: a, v: v, at: max(now, v.body.CreateTime),
 		grants: map[string]engine.Grant{}, permits: map[string]*permit.Head{},
 		earlier: map[string]*engine.Attempt{}, outside: newOutside(), pending: map[engine.Key]bool{}, lacking: map[string]bool{}, read: map[string]table.Item{},
 		signals: newSignalEnv(),
@@ -67,7 +69,15 @@ func (a *App) newEnv(ctx context.Context, v *runView, before *runEnv) (*runEnv, 
 			e.grants, e.permits = before.grants, before.permits
 		}
 	}
-	return e, nil
+	return e
+}
+
+// loadControl reads the control item of the workflow, if that is not done.
+func (e *runEnv) loadControl(ctx context.Context) (err error) {
+	if e.ctl == nil {
+		e.ctl, err = e.a.loadCtl(ctx, owner(e.v.body))
+	}
+	return err
 }
 
 // owner is the workflow whose definition a run executes: of an iteration that of the nearest run above that is none.

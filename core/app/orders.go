@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/downbeat/downbeat/core/engine"
 	"github.com/downbeat/downbeat/core/lane"
@@ -48,6 +49,10 @@ func (a *App) carryOut(ctx context.Context, workflow string, o lane.Order, own b
 		}
 	}
 	a.note(workflow, laneHints{done: []lane.Order{o}})
+	if o.Target.Away() {
+		// The lane that ordered it does not list the run any more: its end is no news there.
+		m.tasks = slices.DeleteFunc(m.tasks, func(t task) bool { return t.kind == taskEnded && t.run == id })
+	}
 	return m.tasks, nil
 }
 

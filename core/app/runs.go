@@ -231,6 +231,9 @@ type move struct {
 	have *runView
 }
 
+// byLane tells that the move is a word of the lane, which no step has a say in.
+func (mv *move) byLane() bool { return mv.away != nil || mv.create || mv.supersede }
+
 func inputs(in ...engine.Input) move { return move{inputs: in} }
 
 // tryMove is moveRun without regard to who may have died of it.
@@ -252,7 +255,11 @@ func (a *App) tryMove(ctx context.Context, id store.RunID, uuid string, mv move,
 		mv.have = nil
 		if err == nil {
 			var m *moved
-			if env, err = a.newEnv(ctx, v, env); err == nil {
+			env = a.bareEnv(v, env)
+			if !mv.byLane() {
+				err = env.loadControl(ctx)
+			}
+			if err == nil {
 				err = env.load(ctx, preload)
 			}
 			if err == nil {
@@ -287,7 +294,7 @@ const maxRounds = 64
 func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (*moved, error) {
 	m := &moved{view: v}
 	first := v.head == nil
-	if mv.away != nil || mv.create || mv.supersede {
+	if mv.byLane() {
 		st := v.state()
 		if !first {
 			m.wasTimer = engine.Timer(st)
@@ -301,6 +308,9 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 			if action != nil {
 				next := inputs(*action)
 				next.poison, next.only = mv.poison, mv.only
+				if err := env.loadControl(ctx); err != nil {
+					return nil, err
+				}
 				return a.decideRun(ctx, v, next, env)
 			}
 			m.ended, changed = ended, changed || ended

@@ -75,6 +75,15 @@ const (
 	Halt                        // stop a running run: pushed out by LAST_ONLY
 )
 
+// Away tells that the run leaves the lane with the order: it is not listed any more.
+func (t Target) Away() bool {
+	switch t {
+	case Reject, Drop, Supersede, Cancel, Fail:
+		return true
+	}
+	return false
+}
+
 // Order is a run with what must still be made of it. It stays in the lane until somebody has seen it done, so that a
 // crash after the lane's commit loses nothing (P12).
 type Order struct {
