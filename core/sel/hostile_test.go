@@ -20,6 +20,8 @@ func TestHostile(t *testing.T) {
 		{"doubling text", "s = 'x'; while (true) { s += s; }", Limits{}, "✗ limit-memory"},
 		{"doubling by plus", "s = 'x'; while (true) { s = s + s; }", Limits{}, "✗ limit-memory"},
 		{"doubling by replace", "s = 'xx'; while (true) { s = s.replace('x', s); }", small, "✗ limit-memory"},
+		{"nested look-behind", "p = 'a'; for (i = 0; i < 200; i += 1) { p = '(' + p + ')?'; } 'a'.replaceAll('(?<=' + p + ')b', '');", Limits{}, "STRING a"},
+		{"nested alternatives in a look-behind", "p = 'a'; for (i = 0; i < 200; i += 1) { p = '(?:' + p + '|b){1}'; } 'a'.replaceAll('(?<!' + p + ')b', '');", Limits{}, "✗ method-failure"},
 		{"doubling by replaceAll", "s = 'xx'; while (true) { s = s.replaceAll('x', s); }", small, "✗ limit-memory"},
 		{"replaceAll of nothing", "s = 'ab'; while (true) { s = s.replaceAll('', '$0' + s); }", small, "✗ limit-memory"},
 		{"join", "a = new String[20000]; s = 'xxxxxxxxxx'; while (true) { s = String.join(s, a); }", Limits{}, "✗ limit-memory"},
