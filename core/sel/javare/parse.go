@@ -848,19 +848,18 @@ func (e *extent) branch(alts []item, rest itemSeq) {
 // repeat adds a repetition; more is false if what follows has been dealt with or does not count any more.
 func (e *extent) repeat(x itemRepeat, rest itemSeq) (more bool) {
 	_, group := x.x.(itemGroup)
-	if x.min == 0 && x.max == 1 && group && x.kind != possessive {
-		e.branch([]item{x.x, itemSeq{}}, rest)
-		return false
+	if x.min == 0 && x.max == 1 {
+		if group && x.kind != possessive {
+			e.branch([]item{x.x, itemSeq{}}, rest)
+			return false
+		}
+		e.add(itemSeq{x.x})
+		e.fixed = false
+		return true
 	}
 	one := extent{bounded: true, fixed: true}
 	one.add(itemSeq{x.x})
-	switch {
-	case x.min == 0 && x.max == 1:
-		e.max += one.max
-		e.bounded = e.bounded && one.bounded
-		e.fixed = false
-		return true
-	case group && x.kind != possessive && !one.fixed:
+	if group && x.kind != possessive && !one.fixed {
 		e.bounded, e.fixed = false, false
 		return false
 	}
