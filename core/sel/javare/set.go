@@ -339,7 +339,7 @@ func script(name string) set {
 func block(name string) set {
 	n := strings.ToUpper(strings.NewReplacer("_", "", " ", "", "-", "").Replace(name))
 	if b, ok := blocks[n]; ok {
-		return b
+		return setFunc(b.has) // none of single units for Java, whatever the block
 	}
 	return nil
 }
