@@ -519,8 +519,11 @@ func (c *compiler) classLetter() set {
 			c.at++
 		}
 		s := property(name, c.f.i)
-		if u := unicodePosix[strings.ToUpper(name)]; u != nil && c.f.uni {
-			s = u
+		if u := strings.ToUpper(name); c.f.uni && unicodePosix[u] != nil {
+			s = unicodePosix[u]
+			if c.f.i && (u == "LOWER" || u == "UPPER") {
+				s = property("IsUppercase", true)
+			}
 		}
 		if s == nil {
 			c.fail("Unknown character property name {"+name+"}", c.at-1)
