@@ -102,8 +102,8 @@ func (a *App) lookAtTimes(ctx context.Context, workflow string) ([]task, error) 
 			return nil, err
 		}
 		if v.triggers == nil {
-			// No change leaves it so. Should it be so nevertheless, the schedule ends, as Maestro's does (7.5).
-			a.log.WarnContext(ctx, "the schedule of time triggers is of no active version and ends", "workflow", workflow, "trigger", v.schedule.UUID)
+			// A deletion leaves it so for a while, and no other change. However it came to be so, the schedule ends.
+			a.log.InfoContext(ctx, "the schedule of time triggers is of no active version and ends", "workflow", workflow, "trigger", v.schedule.UUID)
 			err = a.put(ctx, v.item, v.item.Key, (&timetrigger.Schedule{Life: v.schedule.Life}).Encode(), 0)
 			if err == nil || !lost(err) {
 				return nil, err
