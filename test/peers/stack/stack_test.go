@@ -48,6 +48,36 @@ func TestPushStartWatch(t *testing.T) {
 	}
 }
 
+// TestTimeTriggersFire: the sweep that the stack is deployed with, the queue and the function behind it start a workflow
+// every two minutes, once each time and not before it, until the workflow is deactivated.
+func TestTimeTriggersFire(t *testing.T) {
+	d := open(t)
+	d.push(`{"id":"peers.clock","time_triggers":[{"type":"CRON","cron":"*/2 * * * *"}],"steps":[{"step":{"id":"tick","type":"NoOp"}}]}`)
+	eventually(t, later, func() error { return d.allSucceeded("peers.clock", 2) })
+	var before int64
+	for i := 1; i <= 2; i++ {
+		var run struct {
+			Created   int64 `json:"create_time"`
+			Initiator struct {
+				Type string `json:"type"`
+				Time int64  `json:"trigger_time"`
+			} `json:"initiator"`
+		}
+		if err := d.get(fmt.Sprintf("/api/v3/workflows/peers.clock/instances/%d", i), &run); err != nil {
+			t.Fatal(err)
+		}
+		at := run.Initiator.Time
+		if run.Initiator.Type != "TIME" || at%120_000 != 0 || before != 0 && at != before+120_000 || run.Created < at {
+			t.Errorf("run %d, made at %d, is of %+v, the one before it of %d", i, run.Created, run.Initiator, before)
+		}
+		before = at
+		t.Logf("run %d was made %d ms after its time", i, run.Created-at)
+	}
+	if status, body, err := d.call(http.MethodPut, "/api/v3/workflows/peers.clock/actions/deactivate", nil); err != nil || status != http.StatusOK {
+		t.Fatalf("deactivate: %d: %s (%v)", status, body, err)
+	}
+}
+
 // TestCallerIsTheSigner checks that the author of a version is who signed the push, whatever a header says.
 func TestCallerIsTheSigner(t *testing.T) {
 	d := open(t)
