@@ -109,17 +109,28 @@ func (a *App) Delete(ctx context.Context, workflow string, caller definition.Use
 // errBusy tells that a run came between the check and the lane's word.
 var errBusy = fault.New(fault.BadRequest, "Cannot delete the workflow because a run of it was started meanwhile. Please stop it and try again.")
 
+// errDeletedBefore tells that the workflow was deleted by others, and pushed again, while this caller stood still.
+var errDeletedBefore = fault.New(fault.NotFound, "The workflow was deleted by another call, and another one has its id now.")
+
 // beginDeletion has the lane refuse starts and takes the control item away. item is that of the deletion.
 func (a *App) beginDeletion(ctx context.Context, item table.Item, d *deletion) error {
 	if err := a.finishOrders(ctx, d.Workflow); err != nil {
 		return err
 	}
-	ask := &laneAsk{delete: true}
+	ask := &laneAsk{delete: d.InternalID}
 	tasks, err := a.askLane(ctx, d.Workflow, ask)
 	if err != nil {
 		return err
 	}
-	if !ask.deleted {
+	ctl, err := a.loadCtl(ctx, d.Workflow)
+	if err != nil {
+		return err
+	}
+	if ctl.Control != nil && (!ask.deleted || ctl.Control.InternalID != d.InternalID) {
+		refused := errBusy
+		if ctl.Control.InternalID != d.InternalID {
+			refused = errDeletedBefore
+		}
 		err := a.deleteRead(ctx, item)
 		if table.CodeOf(err) == table.CodeConflict {
 			// To another the lane said yes, who goes on; or it is gone.
@@ -127,23 +138,16 @@ func (a *App) beginDeletion(ctx context.Context, item table.Item, d *deletion) e
 			if deleting || err != nil {
 				return err
 			}
-			return errBusy
+			return refused
 		}
 		if err == nil {
 			err = a.settleSoon(ctx, tasks)
 		}
-		return errors.Join(errBusy, err)
+		return errors.Join(refused, err)
 	}
 	// Between the first word about the deletion and the lane's, runs may have come and ended. No number is given from here on.
 	d.Last = ask.latest
-	for {
-		ctl, err := a.loadCtl(ctx, d.Workflow)
-		if err != nil {
-			return err
-		}
-		if ctl.Control == nil || ctl.Control.InternalID != d.InternalID {
-			return nil
-		}
+	for ctl.Control != nil && ctl.Control.InternalID == d.InternalID {
 		if err := a.publishUnsent(ctx, ctl); err != nil {
 			return err
 		}
@@ -151,7 +155,11 @@ func (a *App) beginDeletion(ctx context.Context, item table.Item, d *deletion) e
 		if table.CodeOf(err) != table.CodeConflict {
 			return err
 		}
+		if ctl, err = a.loadCtl(ctx, d.Workflow); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // finishOrders carries out what the lane has ordered and nobody has reported done: orders of runs that have ended keep
@@ -185,7 +193,7 @@ func (a *App) goOnDeleting(ctx context.Context, workflow string) ([]task, error)
 	switch d.Stage {
 	case deleteAsked:
 		if err := a.beginDeletion(ctx, item, d); err != nil {
-			if errors.Is(err, errBusy) {
+			if errors.Is(err, errBusy) || errors.Is(err, errDeletedBefore) {
 				return nil, nil
 			}
 			return nil, err

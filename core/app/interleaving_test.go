@@ -114,3 +114,55 @@ func TestChangeStaysInItsLife(t *testing.T) {
 		})
 	}
 }
+
+// TestDeletionStaysInItsLife: who deletes a workflow, and stands still at any moment of it while the deletion is brought to
+// its end by others and the workflow pushed again, takes nothing of the next life away and does not keep it from being
+// started.
+func TestDeletionStaysInItsLife(t *testing.T) {
+	second := false
+	everyMoment(t, func(s *system) {
+		s.pass(time.Hour)
+		if ctl, err := s.proc.Control(s.t.Context(), "w"); err != nil {
+			s.t.Fatal(err)
+		} else if ctl != nil {
+			_, err := s.proc.Delete(s.t.Context(), "w", definition.NamedUser("bob"))
+			must(s, err)
+			s.pass(time.Hour)
+		}
+		s.push("w", sequential, chain)
+		s.mustStart("w", request2)
+		s.pass(time.Minute)
+		second = true
+	}, func(s *system, arm func()) {
+		s.push("w", sequential, chain)
+		s.mustStart("w", request1)
+		s.pass(time.Minute)
+		second = false
+		arm()
+		_, err := s.proc.Delete(s.t.Context(), "w", definition.NamedUser("ann"))
+		if err != nil && !second {
+			s.t.Fatal(err)
+		}
+		s.restart()
+		s.pass(time.Hour)
+		if left := s.items("del#w"); len(left) > 0 {
+			s.t.Errorf("the deletion has not come to its end: %q", left)
+		}
+		ctl, err := s.proc.Control(s.t.Context(), "w")
+		must(s, err)
+		if ctl == nil { // it was deleted as it was when the caller looked at it first
+			if left := s.items("run#w#", "start#w#", "ver#w#"); len(left) > 0 {
+				s.t.Errorf("left behind: %q", left)
+			}
+			return
+		}
+		if !second {
+			s.t.Fatal("the workflow is there still")
+		}
+		s.mustStart("w", request3)
+		s.pass(time.Minute)
+		if got := s.statuses("w"); got != "SUCCEEDED SUCCEEDED" {
+			s.t.Errorf("the runs of the next life: %q", got)
+		}
+	})
+}

@@ -26,7 +26,7 @@ type laneAsk struct {
 	kill   bool
 	user   string
 	reason string
-	delete bool
+	delete int64 // the internal id of the workflow that is to be deleted, 0 for none
 	revive bool
 	// look asks for every order that is not seen done, and to look again, since something may have become free.
 	look bool
@@ -59,7 +59,7 @@ func (k *laneAsk) name() string {
 		return k.foreign
 	case k.arrival != nil:
 		return k.arrival.UUID
-	case len(k.ended) == 1 && !k.look && !k.cancel && !k.delete && !k.revive:
+	case len(k.ended) == 1 && !k.look && !k.cancel && k.delete == 0 && !k.revive:
 		return fmt.Sprintf("end.%d.%d", k.ended[0].Instance, k.ended[0].Run)
 	}
 	return ""
@@ -409,11 +409,19 @@ func (a *App) decideLane(ctx context.Context, t *laneTurn, met bool, r *reign) (
 		if k.cancel {
 			in.CancelAll, in.Kill, in.User, in.Reason = true, k.kill, k.user, k.reason
 		}
-		in.Delete = in.Delete || k.delete
-		in.Revive = in.Revive || k.revive
 	}
 	if err := a.arrivals(ctx, t, asks, r, &in); err != nil {
 		return nil, err
+	}
+	for _, k := range asks {
+		// Who asks may have stood still while others ended the deletion, and the workflow was pushed again. Its lane would
+		// refuse starts for ever, or take them while it is deleted.
+		life := int64(0)
+		if t.ctl.Control != nil {
+			life = t.ctl.Control.InternalID
+		}
+		in.Delete = in.Delete || k.delete != 0 && k.delete == life
+		in.Revive = in.Revive || k.revive && life == 0
 	}
 	if in.Strategy.Rule == lane.StrictSequential {
 		var err error

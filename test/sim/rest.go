@@ -155,6 +155,9 @@ func (s *system) unrest() string {
 		if s.beingDeleted(wf) {
 			return fmt.Sprintf("workflow %s is still being deleted", wf)
 		}
+		if l.Deleting {
+			return fmt.Sprintf("lane of %s refuses starts and nobody deletes the workflow", wf)
+		}
 	}
 	if s.poison > 0 {
 		return fmt.Sprintf("%d messages that nobody can read are neither in their queue's way nor in a dead-letter queue", s.poison)
