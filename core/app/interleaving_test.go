@@ -1,12 +1,14 @@
 package app_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/downbeat/downbeat/core/definition"
 	"github.com/downbeat/downbeat/core/signal"
+	"github.com/downbeat/downbeat/events"
 )
 
 // pushTriggered pushes a version of a workflow that the signal "go" starts, active or not.
@@ -165,4 +167,64 @@ func TestDeletionStaysInItsLife(t *testing.T) {
 			s.t.Errorf("the runs of the next life: %q", got)
 		}
 	})
+}
+
+// TestTimesStandStill: who starts what time triggers are due to start, and stands still at any moment of it while others do
+// the same, or the workflow changes, starts no run twice and none that was not to be.
+func TestTimesStandStill(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		meanwhile func(s *system)
+		want      []string // what may be fired at last: with and without what was due before the change
+	}{
+		{"others fire", func(s *system) { s.until("03:30:00") },
+			[]string{"01:00 v1, 02:00 v1, 03:00 v1, 04:00 v1, 05:00 v1, 06:00 v1, 07:00 v1"}},
+		{"deactivated and activated", func(s *system) {
+			must(s, s.deactivate("w"))
+			s.until("04:30:00")
+			must(s, s.activate("w", 1))
+		}, []string{"05:00 v1, 06:00 v1, 07:00 v1", "01:00 v1, 05:00 v1, 06:00 v1, 07:00 v1", "01:00 v1, 02:00 v1, 05:00 v1, 06:00 v1, 07:00 v1"}},
+		{"other triggers", func(s *system) {
+			s.pushTimed("w", parallel, true, "30 * * * *")
+			s.until("04:15:00")
+		}, []string{
+			"02:30 v2, 03:30 v2, 04:30 v2, 05:30 v2, 06:30 v2", "01:00 v1, 02:30 v2, 03:30 v2, 04:30 v2, 05:30 v2, 06:30 v2",
+			"01:00 v1, 02:00 v1, 02:30 v2, 03:30 v2, 04:30 v2, 05:30 v2, 06:30 v2",
+		}},
+		{"deleted and pushed again", func(s *system) {
+			if _, err := s.proc.Delete(s.t.Context(), "w", definition.NamedUser("ann")); err != nil {
+				s.pass(time.Minute) // a run that it was just starting ends first
+				_, err := s.proc.Delete(s.t.Context(), "w", definition.NamedUser("ann"))
+				must(s, err)
+			}
+			s.until("04:15:00")
+			s.pushTimed("w", parallel, true, "0 * * * *")
+		}, []string{"05:00 v1, 06:00 v1, 07:00 v1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			changed := false
+			everyMoment(t, func(s *system) { changed = true; tt.meanwhile(s) }, func(s *system, arm func()) {
+				changed = false
+				s.pushTimed("w", parallel, true, "0 * * * *")
+				s.until("00:10:00")
+				s.now += 2 * 3600_000
+				s.lose()
+				arm()
+				s.poke(events.PokeTime, "w", 0, 0)
+				s.handle()
+				s.restart()
+				s.until("07:15:00")
+				want := tt.want
+				if !changed {
+					want = []string{"01:00 v1, 02:00 v1, 03:00 v1, 04:00 v1, 05:00 v1, 06:00 v1, 07:00 v1"}
+				}
+				// In order: a start that was stored before the change, and numbered after it, comes behind those of the new triggers.
+				got := strings.Split(s.fired("w"), ", ")
+				slices.Sort(got)
+				if !slices.Contains(want, strings.Join(got, ", ")) {
+					s.t.Errorf("fired at %q", got)
+				}
+			})
+		})
+	}
 }

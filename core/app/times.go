@@ -97,6 +97,8 @@ func (a *App) timeTriggersOf(ctx context.Context, ctl *definition.Control, versi
 func (a *App) lookAtTimes(ctx context.Context, workflow string) ([]task, error) {
 	again := task{kind: taskTime, workflow: workflow}
 	for range maxTries {
+		// The time comes before the schedule: what is due by it was due while the schedule that is read was in force.
+		now := a.now()
 		v, err := a.readTimes(ctx, workflow)
 		if err != nil || v.schedule.UUID == "" {
 			return nil, err
@@ -111,7 +113,6 @@ func (a *App) lookAtTimes(ctx context.Context, workflow string) ([]task, error) 
 			a.count(CountConflicts, 1)
 			continue
 		}
-		now := a.now()
 		fires := v.schedule.Due(v.triggers, now, firesAtOnce)
 		if len(fires) == 0 {
 			next, ok := v.schedule.Next(v.triggers)

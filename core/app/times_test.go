@@ -72,8 +72,12 @@ func (s *system) fired(workflow string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	first, err := s.proc.FirstInstance(s.t.Context(), workflow)
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	var list []string
-	for i := int64(1); i <= latest; i++ {
+	for i := first; i <= latest; i++ {
 		b := s.run(workflow, i).Body()
 		list = append(list, fmt.Sprintf("%s v%d", time.UnixMilli(b.Initiator.TriggerTime).UTC().Format("15:04"), b.VersionID))
 	}
