@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"regexp"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func TestDeletionSurvivesCrashes(t *testing.T) {
 }
 
 // TestOldDeletionLeavesTheNextLife: a deletion that stood still while the workflow was deleted by others, and pushed again,
-// takes no breakpoint of the new one away.
+// takes no breakpoint of the new one away, and does not keep it from being started.
 func TestOldDeletionLeavesTheNextLife(t *testing.T) {
 	s := newSystem(t)
 	ctx := t.Context()
@@ -141,13 +142,19 @@ func TestOldDeletionLeavesTheNextLife(t *testing.T) {
 	if _, err := s.proc.SetBreakpoint(ctx, "w", "job.1", "ann"); err != nil {
 		t.Fatal(err)
 	}
-	for _, it := range old {
+	s.slow = 5000   // each stage takes a message of its own
+	first := old[0] // and as it was when it was asked for
+	first.Data = regexp.MustCompile(`"stage":\d+`).ReplaceAll(first.Data, []byte(`"stage":0`))
+	for _, it := range append([]table.Item{first}, old...) {
 		if _, err := s.table.Write(ctx, table.Write{Item: it}); err != nil {
 			t.Fatal(err)
 		}
 		s.proc.HandleBatch(ctx, queue.Advance, []queue.Delivery{{Receipt: "r", Body: events.Poke{Kind: events.PokeDelete, Workflow: "w"}.Encode(), Receives: 1}})
 		if got, err := s.proc.Breakpoints(ctx, "w", "job.1"); err != nil || len(got) != 1 {
 			t.Errorf("breakpoints of the new one: %v, error %v", got, err)
+		}
+		if _, err := s.start("w", ""); err != nil {
+			t.Errorf("a start of the new one: %v", err)
 		}
 	}
 }
