@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"time"
 
@@ -297,6 +298,12 @@ func (a *App) executeBatch(ctx context.Context, batch []queue.Delivery) (again [
 		for _, d := range g.from {
 			receives = max(receives, d.Receives)
 		}
+		defer func() {
+			if p := recover(); p != nil { // the work for other runs is none the worse for it
+				a.log.ErrorContext(ctx, "handler died", "queue", queue.Execute, "run", g.id.String(), "receives", receives, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				errs[i] = slices.Repeat([]error{fmt.Errorf("handler died: %v", p)}, len(g.works))
+			}
+		}()
 		errs[i] = a.execute(withReceives(ctx, receives), g.id, g.works)
 	})
 	for i, g := range groups {

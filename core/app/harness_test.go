@@ -43,6 +43,8 @@ type system struct {
 	slow int64
 	// down is the error of every call of the table; nil where it works.
 	down error
+	// deadly is a partition at whose items whoever reads them panics.
+	deadly string
 	// sole: processes know that they are alone (app.Config.Since).
 	sole bool
 	proc *process
@@ -185,6 +187,9 @@ func tableCall[T any](q *ports, do func() (T, table.Units, error)) (v T, u table
 }
 
 func (q *ports) Get(ctx context.Context, key table.Key) (table.Item, table.Units, error) {
+	if key.PK == q.p.s.deadly {
+		panic("no such luck")
+	}
 	return tableCall(q, func() (table.Item, table.Units, error) { return q.p.s.table.Get(ctx, key) })
 }
 

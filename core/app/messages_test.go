@@ -101,6 +101,22 @@ func TestPokesDoNotGoRound(t *testing.T) {
 	check("the head cannot be read", app.Done, 0)
 }
 
+// TestBatchOfWork: what is wrong with one run of a batch of work harms no other.
+func TestBatchOfWork(t *testing.T) {
+	s := newSystem(t)
+	var batch []queue.Delivery
+	for _, wf := range []string{"w1", "w2", "w3"} {
+		s.push(wf, sequential, chain)
+		s.mustStart(wf, request1)
+		w := events.Work{Op: events.WorkStart, Workflow: wf, Instance: 1, Run: 1, Step: "job.1", Attempt: 1, UUID: "u"}
+		batch = append(batch, queue.Delivery{Receipt: wf, Body: w.Encode(), Receives: 1})
+	}
+	s.deadly = store.RunKey(store.RunID{Workflow: "w2", Instance: 1, Run: 1}).PK
+	if again := s.proc.HandleBatch(t.Context(), queue.Execute, batch); fmt.Sprint(again) != "[w2]" {
+		t.Errorf("there come again %v, want those of w2", again)
+	}
+}
+
 // TestBudget: a chain of runs goes on although no invocation has the time for all that follows from its commits. The
 // sweep has no part in it.
 func TestBudget(t *testing.T) {

@@ -90,7 +90,8 @@ func TestQueueFates(t *testing.T) {
 		"unknown kind is passed on":      {queue: queue.Advance, bodies: []string{`{"v":1,"kind":"dance"}`}, handled: 1},
 		"newer is put back":              {queue: queue.Complete, bodies: []string{`{"v":99}`}, back: 1},
 		"newer that cannot be put back":  {queue: queue.Complete, bodies: []string{`{"v":99}`}, sendErr: errors.New("down"), failed: "m0", back: 1},
-		"completions go in one call":     {queue: queue.Complete, bodies: []string{completion("a"), completion("b"), completion("a")}, again: []int{1}, handled: 3, failed: "m1"},
+		"completions go in one call":     {queue: queue.Complete, bodies: []string{completion("a"), completion("b"), completion("a")}, again: []int{0}, handled: 2, failed: "m0 m2"},
+		"work goes in one call":          {queue: queue.Execute, bodies: []string{work("a"), work("b"), work("a")}, again: []int{1}, handled: 2, failed: "m1"},
 		"event of a rule":                {queue: queue.Trigger, bodies: []string{rule, rule}, handled: 1},
 		"event of newer code's rule":     {queue: queue.Trigger, bodies: []string{`{"v":2,"mapping":{},"event":{}}`}, back: 1},
 		"event without id":               {queue: queue.Trigger, bodies: []string{strings.Replace(rule, `"id":"e"`, "", 1)}, failed: "m0", soon: "h0"},
@@ -136,7 +137,7 @@ func TestQueueFates(t *testing.T) {
 					t.Errorf("put back as %+v", m)
 				}
 			}
-			if c.queue == queue.Complete && c.handled > 0 && calls != 1 {
+			if (c.queue == queue.Complete || c.queue == queue.Execute) && c.handled > 0 && calls != 1 {
 				t.Errorf("%d calls", calls)
 			}
 			if c.queue == queue.Trigger {
@@ -154,6 +155,10 @@ func TestQueueFates(t *testing.T) {
 			}
 		})
 	}
+}
+
+func work(uuid string) string {
+	return string(events.Work{Op: events.WorkStart, Workflow: "w", Instance: 1, Run: 1, Step: "s", Attempt: 1, UUID: uuid}.Encode())
 }
 
 func completion(uuid string) string {

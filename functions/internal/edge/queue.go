@@ -124,43 +124,52 @@ func (q *Queue) read(body []byte) ([]byte, error) {
 	return body, err
 }
 
-// handle hands the messages to the application and returns the ids of those that must come again. Completions go in one
-// call, since they are folded together (P18). Others wait for the table or for the outside most of the time, so they are
-// handled at once; equal messages, which pokes often are, are handled once.
+// handle hands the messages to the application, equal ones, which pokes often are, once, and returns the ids of those that
+// must come again. Work and completions go in one call, where those of one run share its reads and its writes (P18). Pokes
+// and starts wait for the table most of the time, so they are handled at once.
 func (q *Queue) handle(ctx context.Context, batch []queue.Delivery) map[string]bool {
-	again := map[string]bool{}
-	if len(batch) == 0 {
-		return again
-	}
-	var groups [][]queue.Delivery
-	if q.Name == queue.Complete {
-		groups = [][]queue.Delivery{batch}
+	groups := equal(batch)
+	var calls [][]queue.Delivery
+	if q.Name == queue.Complete || q.Name == queue.Execute {
+		var all []queue.Delivery
+		for _, g := range groups {
+			all = append(all, g[0])
+		}
+		calls = [][]queue.Delivery{all}
 	} else {
-		groups = equal(batch)
+		for _, g := range groups {
+			calls = append(calls, g[:1])
+		}
 	}
+	handed := map[string]bool{} // those that must come again
 	var wg sync.WaitGroup
-	var mu sync.Mutex // guards again
-	for _, group := range groups {
+	var mu sync.Mutex // guards handed
+	for _, call := range calls {
+		if len(call) == 0 {
+			continue
+		}
 		wg.Go(func() {
-			hand := group
-			if q.Name != queue.Complete {
-				hand = group[:1]
+			ctx := ctx
+			if len(call) == 1 {
+				ctx = With(ctx, slog.String("message_id", call[0].Receipt))
 			}
-			ctx := With(ctx, slog.String("message_id", hand[0].Receipt))
-			receipts := q.Batch(ctx, q.Name, hand)
+			receipts := q.Batch(ctx, q.Name, call)
 			mu.Lock()
 			defer mu.Unlock()
 			for _, r := range receipts {
-				again[r] = true
-			}
-			if q.Name != queue.Complete && len(receipts) > 0 {
-				for _, d := range group {
-					again[d.Receipt] = true
-				}
+				handed[r] = true
 			}
 		})
 	}
 	wg.Wait()
+	again := map[string]bool{}
+	for _, g := range groups {
+		for _, d := range g {
+			if handed[g[0].Receipt] {
+				again[d.Receipt] = true
+			}
+		}
+	}
 	return again
 }
 
