@@ -94,9 +94,9 @@ func singleUnit(s set) bool {
 	case unitFunc, dot:
 		return true
 	case single:
-		return s < 0x10000
+		return singleUnit(span{rune(s), rune(s)})
 	case span:
-		return s.hi < 0x10000
+		return s.hi < 0xD800 || s.lo > 0xDFFF && s.hi < 0x10000 // halves of pairs are not taken for units
 	case folded:
 		return !s.unicode && singleUnit(s.s)
 	case both:
