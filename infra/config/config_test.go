@@ -26,7 +26,7 @@ func TestDefaults(t *testing.T) {
 		c.Data != "retain" || c.LogRetentionDays != 30 || c.LogLevel != "WARN" || c.Metrics != "emf" {
 		t.Errorf("got %+v", c)
 	}
-	if c.Functions != (Functions{60, 29, 512}) || c.Queues != (Queues{10, 50, 5}) || c.Throttle != (Throttle{500, 1000}) {
+	if c.Functions != (Functions{60, 29, 512}) || c.Queues != (Queues{10, 50, 10}) || c.Throttle != (Throttle{500, 1000}) {
 		t.Errorf("limits: %+v", c)
 	}
 	if c.VisibilitySeconds() != 360 {
