@@ -103,6 +103,9 @@ func TestCostsAddUp(t *testing.T) {
 		}
 		prices = append(prices, number(row[5]))
 	}
+	for _, row := range section("A million steps that are jobs") {
+		prices = append(prices, number(row[6]))
+	}
 	for _, row := range section("A million steps (**budget**)") {
 		prices = append(prices, number(row[4]))
 	}
