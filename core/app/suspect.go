@@ -56,7 +56,11 @@ func (a *App) moveRun(ctx context.Context, id store.RunID, uuid string, mv move,
 	if err != nil {
 		return nil, a.park(item, err)
 	}
-	if s.Step != "" && s.Named < max(a.now()-a.set.ClaimTimeout.Milliseconds(), a.cfg.Since) {
+	if s.Step != "" {
+		if s.Named >= max(a.now()-a.set.ClaimTimeout.Milliseconds()/2, a.cfg.Since) {
+			// Naming it anew would keep the name young for ever where messages come often, and nobody would be found dead.
+			return nil, fmt.Errorf("run %s: step %s is being decided by another process, or killed it", id, s.Step)
+		}
 		if s.Victim != s.Step {
 			s.Victim, s.Deaths = s.Step, 0
 		}

@@ -50,9 +50,10 @@ const (
 	faultSkew      = "fault: clocks apart"
 	faultLag       = "fault: due index late"
 	faultPoison    = "fault: message that cannot be read"
+	faultDeadly    = "fault: process that dies deciding about a step"
 )
 
 var faultKinds = []string{
 	faultCrash, faultFreeze, faultThrottle, faultLost, faultRepeat, faultContend, faultDuplicate, faultDrop, faultDelay, faultReorder,
-	faultNoSweep, faultSkew, faultLag, faultPoison,
+	faultNoSweep, faultSkew, faultLag, faultPoison, faultDeadly,
 }

@@ -67,6 +67,7 @@ type system struct {
 	published [][]byte
 	publish   bool
 	nesting   bool // definitions have loops and subworkflows
+	deadly    bool // decisions about the first workflow die at its second step
 	hint      bool // the outside service says when a job will have ended
 	// busy counts invocations that run, by queue.
 	busy map[queue.Name]int
@@ -94,6 +95,7 @@ func (s *system) newInstance() *instance {
 		Table: &simTable{in.ports, s.table}, Queue: &simQueue{in.ports}, Blob: &simBlob{in.ports, s.blobs}, Bus: &simBus{in.ports},
 		Clock: in.ports, IDs: in.ports, Runtimes: step.Registry{step.SimulatedType: &outside{in.ports, step.Simulated{Hint: s.hint}}},
 		Log: slog.New(simLog{in.ports}), Decoded: s.decoded, Codec: s.codec, Settings: app.Settings{Publish: s.publish, InlineBudget: 2 * time.Second},
+		Decide: in.ports.decide,
 	}
 	a, err := app.New(cfg)
 	if err != nil {
@@ -364,7 +366,7 @@ func Run(opts Options) (rep Report) {
 	s.publish = w.rng.IntN(3) == 0
 	s.hint = w.rng.IntN(4) == 0
 	// Not drawn, so that the other seeds stay what they were.
-	s.nesting = opts.Seed%4 == 1
+	s.nesting, s.deadly = opts.Seed%4 == 1, opts.Seed%16 == 2
 	if opts.Seed%4 == 3 {
 		s.times = newTimesModel()
 	}
