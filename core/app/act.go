@@ -27,7 +27,7 @@ func (a *App) Act(ctx context.Context, id store.RunID, input engine.Input) (*Act
 	if id.Run != 0 && id.Run != view.ID().Run {
 		return nil, fault.New(fault.BadRequest, "workflow instance run %s is not the latest run %d of its instance", id, view.ID().Run)
 	}
-	m, err := a.moveRun(ctx, view.ID(), "", inputs(input), maxTriesWaiting)
+	m, err := a.tellRun(ctx, view.ID(), input)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +42,30 @@ func (a *App) Act(ctx context.Context, id store.RunID, input engine.Input) (*Act
 		return nil, answer.Err
 	}
 	return &Acted{Answer: answer, Run: &RunView{v: m.view}}, nil
+}
+
+// tellRun folds a user's word into a run. One that may let steps go on is committed before any of them does: should a step
+// kill whoever decides about it, it does so for good here, where no message comes again that tells of it. The word must
+// stand then, so that messages about the run find the step (P4).
+func (a *App) tellRun(ctx context.Context, id store.RunID, input engine.Input) (*moved, error) {
+	if act, ok := input.(engine.Action); ok && (act.Kind == engine.ActionStop || act.Kind == engine.ActionKill) {
+		return a.moveRun(ctx, id, "", inputs(input), maxTriesWaiting)
+	}
+	nothing := ""
+	word := inputs(input)
+	word.only = &nothing
+	m, err := a.moveRun(ctx, id, "", word, maxTriesWaiting)
+	if err != nil || !m.others || len(m.answers) > 0 && m.answers[0].Err != nil {
+		return m, err
+	}
+	goOn, err := a.moveRun(ctx, id, "", move{have: m.view}, maxTries)
+	if err != nil {
+		a.log.WarnContext(ctx, "a run goes on with its next message", "run", id.String(), "error", err)
+		m.tasks = append(m.tasks, task{kind: taskRun, workflow: id.Workflow, run: id})
+		return m, nil
+	}
+	goOn.tasks, goOn.answers, goOn.ended = append(m.tasks, goOn.tasks...), m.answers, m.ended || goOn.ended
+	return goOn, nil
 }
 
 // settleCheck is how often a blocking action looks whether its effect is there.

@@ -246,7 +246,7 @@ func (a *App) ResumeAttempt(ctx context.Context, at breakpoint.Attempt, user str
 	if !it.Exists() {
 		return at, breakpoint.NotPaused(at)
 	}
-	m, err := a.moveRun(ctx, id, "", inputs(engine.Resume{StepID: at.StepID, AttemptID: at.AttemptID, User: user}), maxTriesWaiting)
+	m, err := a.tellRun(ctx, id, engine.Resume{StepID: at.StepID, AttemptID: at.AttemptID, User: user})
 	if err != nil {
 		return at, err
 	}

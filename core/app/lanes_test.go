@@ -388,8 +388,8 @@ func TestDecisionKills(t *testing.T) {
 	}
 }
 
-// TestInnocentSteps: a step is not failed for what is not its fault: one death at it, as of a process that is killed, and
-// a name that somebody who still lives has given.
+// TestInnocentSteps: a step is not failed for what is not its fault: one death at it, as of a process that is killed. What
+// somebody has named who may still live is left alone.
 func TestInnocentSteps(t *testing.T) {
 	ctx := context.Background()
 	id := store.RunID{Workflow: "w", Instance: 1, Run: 1}
@@ -400,7 +400,6 @@ func TestInnocentSteps(t *testing.T) {
 	}{
 		"one death":              {store.Suspect{Tries: 3, Step: "b"}, 7 * time.Minute, false},
 		"a death at another":     {store.Suspect{Tries: 3, Step: "b", Victim: "a", Deaths: 1}, 7 * time.Minute, false},
-		"who named it may live":  {store.Suspect{Tries: 3, Step: "b", Victim: "b", Deaths: 1}, time.Minute, false},
 		"two deaths in a row":    {store.Suspect{Tries: 3, Step: "b", Victim: "b", Deaths: 1}, 7 * time.Minute, true},
 		"two deaths, none since": {store.Suspect{Tries: 3, Victim: "b", Deaths: 2}, 7 * time.Minute, true},
 	} {
@@ -433,6 +432,44 @@ func TestInnocentSteps(t *testing.T) {
 				t.Errorf("the run is %s", got)
 			}
 		})
+	}
+}
+
+// TestNamesGrowOld: while a step has a name that is young, nobody else decides about the run, nor names the step anew.
+func TestNamesGrowOld(t *testing.T) {
+	ctx := context.Background()
+	s := newSite(t)
+	s.push(`"SEQUENTIAL"`, "a", "b", "c")
+	s.decide = dieAt("b", runtime.Goexit)
+	gone := make(chan bool)
+	go func() {
+		defer close(gone)
+		_, _ = s.start(s.instance(), "")
+	}()
+	<-gone
+	s.decide = nil
+	a := s.instance()
+	if fate := a.Handle(ctx, queue.Advance, queue.Delivery{Body: events.Poke{Kind: events.PokeLane, Workflow: "w"}.Encode(), Receives: 1}); fate != Done {
+		t.Fatalf("the lane: %s", fate)
+	}
+	key := store.SuspectKey(store.RunID{Workflow: "w", Instance: 1, Run: 1})
+	named := store.Suspect{Tries: 3, Step: "b", Named: s.Now(), Victim: "b", Deaths: 1}
+	if _, err := s.table.Write(ctx, table.Write{Item: table.Item{Key: key, Rev: 1, Data: named.Encode()}}); err != nil {
+		t.Fatal(err)
+	}
+	poke := queue.Delivery{Body: events.Poke{Kind: events.PokeRun, Workflow: "w", Instance: 1, Run: 1}.Encode(), Receives: 2}
+	for range 3 {
+		s.ahead += time.Minute.Milliseconds() / 2
+		if fate := a.Handle(ctx, queue.Advance, poke); fate != Retry {
+			t.Errorf("while the name is young: %s", fate)
+		}
+	}
+	if it, _, err := s.table.Get(ctx, key); err != nil || it.Rev != 1 {
+		t.Errorf("the name was written anew: %v, %v", it, err)
+	}
+	s.ahead += 7 * time.Minute.Milliseconds()
+	if fate := a.Handle(ctx, queue.Advance, poke); fate != Done {
+		t.Errorf("when it is old: %s", fate)
 	}
 }
 

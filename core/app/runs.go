@@ -212,7 +212,9 @@ type moved struct {
 	view    *runView
 	answers []engine.Answer
 	ended   bool
-	tasks   []task
+	// others tells that only one step, or none, had its turn, and others may go on.
+	others bool
+	tasks  []task
 	// wasTimer is the timer of the run that was read, to the millisecond; 0 for a new one.
 	wasTimer int64
 }
@@ -363,9 +365,9 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 	m.answers, m.ended = d.Answers, d.Ended
 	released, polls := d.Released, d.Polls
 	runChanged := d.RunChanged || first
-	if mv.only != nil {
-		d.More = false // of the others the caller takes care
-	}
+	// Of the other steps the caller takes care, unless it dies.
+	m.others = mv.only != nil && d.More
+	d.More = d.More && !m.others
 	for d.More && a.now()-started < a.set.CommitEvery.Milliseconds() {
 		// The next slice goes on from the state in memory. What it lacks makes the whole decision be taken again.
 		next, err := a.cfg.Decide(st, mv.with(nil), env)
@@ -385,7 +387,11 @@ func (a *App) decideRun(ctx context.Context, v *runView, mv move, env *runEnv) (
 		polls = append(polls, d.Polls...)
 		runChanged = runChanged || d.RunChanged
 	}
-	return m, a.commitRun(ctx, v, st, env, m, changed.list, runChanged, released, polls, d.More, len(mv.inputs))
+	err = a.commitRun(ctx, v, st, env, m, changed.list, runChanged, released, polls, d.More || m.others, len(mv.inputs))
+	if err == nil && d.More {
+		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id})
+	}
+	return m, err
 }
 
 // begins tells whether a move takes a run from its queue.
@@ -540,9 +546,6 @@ func (a *App) commitRun(ctx context.Context, v *runView, st *engine.State, env *
 	}
 	m.view = &runView{id: v.id, item: write.Item, head: &head, body: v.body, pages: pages}
 	a.follow(v, st, m, changed, released, polls, env)
-	if more {
-		m.tasks = append(m.tasks, task{kind: taskRun, workflow: v.id.Workflow, run: v.id})
-	}
 	return nil
 }
 
