@@ -77,8 +77,8 @@ func (n *branchNode) match(m *Matcher, i int) bool {
 	}
 	defer m.leave()
 	for _, a := range n.alts {
-		if a.match(m, i) {
-			return true
+		if !m.tick() || a.match(m, i) {
+			return !m.failed
 		}
 		if m.failed {
 			return false
@@ -109,7 +109,7 @@ func (n *groupTail) match(m *Matcher, i int) bool {
 	g := 2 * n.group
 	s, e := m.groups[g], m.groups[g+1]
 	m.groups[g], m.groups[g+1] = m.locals[n.local], i
-	if n.next.match(m, i) {
+	if m.tick() && n.next.match(m, i) {
 		return true
 	}
 	m.groups[g], m.groups[g+1] = s, e
@@ -367,7 +367,7 @@ func (n *anchor) match(m *Matcher, i int) bool {
 		}
 		ok = (word(i-1) != word(i)) == (n.kind == wordBoundary)
 	}
-	return ok && n.next.match(m, i)
+	return ok && m.tick() && n.next.match(m, i)
 }
 
 // lineBreak is \R.
@@ -401,6 +401,7 @@ type Matcher struct {
 	mustEnd  bool
 	depth    int
 	left     int64
+	ticks    int
 	failed   bool
 	first    bool
 }
@@ -419,6 +420,12 @@ func (m *Matcher) step() bool {
 		m.failed = true
 	}
 	return !m.failed
+}
+
+// tick counts what takes less than a step but comes without bound in a long pattern.
+func (m *Matcher) tick() bool {
+	m.ticks++
+	return m.ticks%4 != 0 || m.step()
 }
 
 func (m *Matcher) enter() bool {
@@ -486,6 +493,7 @@ func (m *Matcher) Find() (bool, error) {
 	for k := range m.groups {
 		m.groups[k] = -1
 	}
+	m.left -= int64(len(m.groups) / 16) // which is work too where there are thousands
 	for i := from; i <= len(m.text); i++ {
 		if !m.step() {
 			return false, ErrBudget

@@ -788,9 +788,14 @@ func least(x item) (n int) {
 // repetition is not seen as one if the sum happens not to pass the greatest integer, as that of one
 // character at the beginning.
 func greatest(x item) (n int32, seen bool) {
-	e := extent{bounded: true, fixed: true}
-	e.add(itemSeq{x})
+	e := extentOf(&chain{x, nil})
 	return e.max, e.bounded
+}
+
+// chain is pieces of a pattern, one after the other; nil is none.
+type chain struct {
+	first item
+	rest  *chain
 }
 
 // extent is what Java knows of the length of a piece of pattern.
@@ -800,20 +805,28 @@ type extent struct {
 	fixed   bool // there is only one way to match
 }
 
-func (e *extent) add(seq itemSeq) {
-	for len(seq) > 0 {
-		rest := seq[1:]
-		switch x := seq[0].(type) {
+func extentOf(c *chain) extent {
+	e := extent{bounded: true, fixed: true}
+	e.add(c)
+	return e
+}
+
+func (e *extent) add(c *chain) {
+	for c != nil {
+		rest := c.rest
+		switch x := c.first.(type) {
 		case itemSeq:
-			rest = append(append(itemSeq(nil), x...), rest...)
+			for i := len(x) - 1; i >= 0; i-- {
+				rest = &chain{x[i], rest}
+			}
 		case itemGroup:
-			rest = append(itemSeq{x.x}, rest...)
+			rest = &chain{x.x, rest}
 		case itemAlt:
 			e.branch(x, rest)
 			return
 		case itemLook:
 			if x.atomic {
-				e.add(itemSeq{x.x})
+				e.add(&chain{x.x, nil})
 			}
 		case itemRepeat:
 			if !e.repeat(x, rest) {
@@ -828,40 +841,37 @@ func (e *extent) add(seq itemSeq) {
 		case itemRef:
 			e.bounded = false
 		}
-		seq = rest
+		c = rest
 	}
 }
 
 // branch adds alternatives and what follows them, of which each is counted from zero.
-func (e *extent) branch(alts []item, rest itemSeq) {
+func (e *extent) branch(alts []item, rest *chain) {
 	longest := int32(0)
 	for _, a := range alts {
-		b := extent{bounded: true, fixed: true}
-		b.add(itemSeq{a})
+		b := extentOf(&chain{a, nil})
 		longest = max(longest, b.max)
 		e.bounded = e.bounded && b.bounded
 	}
-	b := extent{bounded: true, fixed: true}
-	b.add(rest)
+	b := extentOf(rest)
 	e.max += longest + b.max
 	e.bounded = e.bounded && b.bounded
 	e.fixed = false
 }
 
 // repeat adds a repetition; more is false if what follows has been dealt with or does not count any more.
-func (e *extent) repeat(x itemRepeat, rest itemSeq) (more bool) {
+func (e *extent) repeat(x itemRepeat, rest *chain) (more bool) {
 	_, group := x.x.(itemGroup)
 	if x.min == 0 && x.max == 1 {
 		if group && x.kind != possessive {
 			e.branch([]item{x.x, itemSeq{}}, rest)
 			return false
 		}
-		e.add(itemSeq{x.x})
+		e.add(&chain{x.x, nil})
 		e.fixed = false
 		return true
 	}
-	one := extent{bounded: true, fixed: true}
-	one.add(itemSeq{x.x})
+	one := extentOf(&chain{x.x, nil})
 	if group && x.kind != possessive && !one.fixed {
 		e.bounded, e.fixed = false, false
 		return false
