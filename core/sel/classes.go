@@ -649,10 +649,10 @@ func (ev *evaluator) replace(s string, args []*cell) *cell {
 	return ev.text(javatext.Encode(out))
 }
 
-// regexSteps bounds one call that matches: what a match over the text may reasonably take, and what the
-// evaluation has left.
+// regexSteps bounds one call that matches: what a match over the text may reasonably take, some seconds
+// since nothing looks at the deadline in between, and what the evaluation has left.
 func (ev *evaluator) regexSteps(units int) int64 {
-	return min(2_000_000+64*int64(units), max(ev.limits.Visit, 4_000_000)*32-ev.work)
+	return min(2_000_000+64*int64(units), 300_000_000, max(ev.limits.Visit, 4_000_000)*32-ev.work)
 }
 
 // matcher begins a search; nil after a failure.
