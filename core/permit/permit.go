@@ -62,7 +62,7 @@ const (
 	confirmMillis = 60_000
 )
 
-// maxPlaces is how many attempts of one run get a place in a queue at the same time. The others of the run are known to the
+// maxPlaces is how many attempts of one run get a place in a queue for one tag at the same time. The others are known to the
 // run alone: whenever one of those in the queue is granted, or ends, the run asks again for all that are left, each as of
 // the time since which it waits, and when half of the places are empty they are filled. So a run of hundreds of steps does
 // not make the head large, which is written whole each time, and is served in the order of all.
@@ -203,20 +203,33 @@ func Acquire(heads Heads, requests []Request, now int64) ([]Outcome, []string, e
 	return outcomes, poke.sorted(), nil
 }
 
-// places are how many more of a call's requests may wait in a head, by run.
+// places are how many more of a call's requests may wait in a head, by run and by the tag that they wait for: those that
+// wait for a step's own tag must not be all that stand in the queue when the workflow's tag comes free.
 type places map[place]int
 
-type place struct{ head, run string }
+type place struct{ head, run, tag string }
+
+// place is where a request for the tags of this head stands: at the last of those that have no room.
+func (h *Head) place(r Request, name string, tags []Tag) place {
+	at := place{head: name, run: r.Run}
+	for i := range tags {
+		if !h.room(tags[i:i+1], nil) {
+			at.tag = tags[i].Name
+		}
+	}
+	return at
+}
 
 func placesFor(heads Heads, requests []Request) places {
 	p := places{}
 	for _, r := range requests {
 		for _, name := range HeadsOf(r.Tags) {
-			at := place{name, r.Run}
+			h := heads[name]
+			at := h.place(r, name, h.limited(r.Tags, name))
 			if _, ok := p[at]; !ok {
 				p[at] = maxPlaces
 			}
-			if heads[name].waits(r.UUID) {
+			if h.waits(r.UUID) {
 				p[at]--
 			}
 		}
@@ -230,6 +243,9 @@ func placesFor(heads Heads, requests []Request) places {
 }
 
 func (p places) take(at place) bool {
+	if _, ok := p[at]; !ok {
+		p[at] = maxPlaces // what it waits for came to its limit in this call
+	}
 	if p[at] <= 0 {
 		return false
 	}
@@ -263,7 +279,7 @@ func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Ou
 				h.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(wanted[i]), Verified: now})
 			}
 		case refused[i]:
-			if !h.waits(r.UUID) && !waiting.take(place{name, r.Run}) {
+			if !h.waits(r.UUID) && !waiting.take(h.place(r, name, wanted[i])) {
 				break
 			}
 			if h.wait(Waiter{UUID: r.UUID, Run: r.Run, Tags: wanted[i], Since: r.Since, Elsewhere: limited > 1, Others: others(r.Tags, name, limited), Verified: now}) {

@@ -104,6 +104,29 @@ func TestPlacesInTheQueue(t *testing.T) {
 	}
 }
 
+// Those that wait for the tags of their steps leave room in the queue for those that wait for the workflow's.
+func TestPlacesOfOtherTags(t *testing.T) {
+	w := newWorld(t, "wf#w")
+	flow := Tag{"maestro_w", 1}
+	w.want(1, Granted, flow)
+	var list []Request
+	for i := range 30 {
+		step := fmt.Sprintf("maestro_w:s%02d", i)
+		if i < 20 {
+			w.limit(step, 0)
+		}
+		list = append(list, Request{UUID: fmt.Sprintf("a%02d", i), Run: "r", Tags: []Tag{flow, {step, 20}}, Since: 5})
+	}
+	w.reload()
+	if _, _, err := Acquire(w.heads, list, w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.poked(w.release(1), "r")
+	if got := holders(w.heads["wf#w"]); !slices.Equal(got, []string{"a20"}) {
+		t.Errorf("held by %v", got)
+	}
+}
+
 // Who waits for permits of several heads is granted them by whoever has all of the heads at hand.
 func TestGrantOverSeveralHeads(t *testing.T) {
 	w := newWorld(t, "tag#io", "wf#w")
