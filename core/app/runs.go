@@ -71,14 +71,6 @@ func (v *runView) state() *engine.State {
 	return st
 }
 
-// live is how many attempts are not at rest.
-func (v *runView) live() int {
-	if v.head == nil {
-		return 0
-	}
-	return v.head.Live
-}
-
 // attempts are all records that count, by (step, attempt), each in its newest form.
 func (v *runView) attempts() []*engine.Attempt {
 	type key struct {
