@@ -7,6 +7,10 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/downbeat/downbeat/core/port"
 )
 
 // The waits between tries to get the rest of a batch: 25, 50 … 800 ms with full jitter, then the batch is throttled.
@@ -42,6 +46,66 @@ func (r *Rest) Wait(ctx context.Context, w Waiter, progress bool) error {
 	ceiling := min(restFirstWait<<r.tries, restMaxWait)
 	r.tries++
 	return w.Sleep(ctx, time.Duration(w.Rand()*float64(ceiling)))
+}
+
+// Whole makes requests of the entries of a batch until the service has taken all. request gives those that were left and
+// may be taken when they are asked for again; its error ends the batch and is returned. An error of the waiting between
+// requests (Rest.Wait) is returned as translate makes it.
+func Whole[T any](ctx context.Context, w Waiter, entries []T, request func(entries []T) (left []T, err error), translate func(error) error) error {
+	var rest Rest
+	for {
+		left, err := request(entries)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		if err := rest.Wait(ctx, w, len(left) < len(entries)); err != nil {
+			return translate(err)
+		}
+		entries = left
+	}
+}
+
+// Refusal is what a batch's answer says of an entry that was not taken.
+type Refusal struct {
+	ID, Code, Message string
+	SenderFault       bool
+}
+
+// Err is the error of a refused entry. byName knows the service's codes, as for PortCode. Where it does not know one, the
+// service has said whose fault it was: only that of the sender is there again when the entry is.
+func (r Refusal) Err(op, name string, byName func(string) port.Code) error {
+	cause := &smithy.GenericAPIError{Code: r.Code, Message: r.Message}
+	code := byName(NameOf(cause))
+	if code == 0 {
+		if code = port.CodeUnknown; r.SenderFault {
+			code = port.CodeInternal
+		}
+	}
+	return &port.Error{Code: code, Op: op, Name: name, Cause: cause}
+}
+
+// LeftOf are the entries that were refused and may be taken when they are asked for again. One that never can is an error.
+func LeftOf[T any](entries []T, id func(T) string, refused []Refusal, translate func(Refusal) error) ([]T, error) {
+	again := make(map[string]bool, len(refused))
+	for _, r := range refused {
+		if err := translate(r); Final(err) {
+			return nil, err
+		}
+		again[r.ID] = true
+	}
+	var left []T
+	for _, e := range entries {
+		if again[id(e)] {
+			left = append(left, e)
+		}
+	}
+	return left, nil
+}
+
+// Final tells the errors that an entry of a batch has again when it is asked for again.
+func Final(err error) bool {
+	code := port.CodeOf(err)
+	return code == port.CodeInvalid || code == port.CodeInternal
 }
 
 // parallel is how many requests of one batch are under way at once.

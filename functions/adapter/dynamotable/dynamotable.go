@@ -150,37 +150,29 @@ func (t *Table) BatchGet(ctx context.Context, keys []table.Key) ([]table.Item, t
 
 // batchGet gets up to table.MaxBatchGet items, in as many requests as the service takes for it.
 func (t *Table) batchGet(ctx context.Context, keys []table.Key, found func(table.Item)) (u table.Units, err error) {
-	request := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
+	var names []map[string]types.AttributeValue
 	for _, k := range keys {
-		request.Keys = append(request.Keys, keyOf(k))
+		names = append(names, keyOf(k))
 	}
-	var rest awsconf.Rest
-	for {
+	err = awsconf.Whole(ctx, t.waiter, names, func(names []map[string]types.AttributeValue) ([]map[string]types.AttributeValue, error) {
 		out, err := t.cfg.Client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			RequestItems:           map[string]types.KeysAndAttributes{t.cfg.Table: request},
+			RequestItems:           map[string]types.KeysAndAttributes{t.cfg.Table: {Keys: names, ConsistentRead: aws.Bool(true)}},
 			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		})
 		if err != nil {
-			return u, translate("batch get", keys[0], err)
+			return nil, translate("batch get", keys[0], err)
 		}
 		u = u.Add(read(out.ConsumedCapacity...))
 		for _, a := range out.Responses[t.cfg.Table] {
 			it, err := unmarshal(a)
 			if err != nil {
-				return u, corrupt("batch get", it.Key, err)
+				return nil, corrupt("batch get", it.Key, err)
 			}
 			found(it)
 		}
-		left := out.UnprocessedKeys[t.cfg.Table].Keys
-		if len(left) == 0 {
-			return u, nil
-		}
-		// An answer is cut at 16 MB too, which is no reason to wait for long.
-		if err := rest.Wait(ctx, t.waiter, len(left) < len(request.Keys)); err != nil {
-			return u, batchError("batch get", keys[0], err)
-		}
-		request.Keys = left
-	}
+		return out.UnprocessedKeys[t.cfg.Table].Keys, nil
+	}, func(err error) error { return batchError("batch get", keys[0], err) })
+	return u, err
 }
 
 func batchError(op string, key table.Key, err error) error {
@@ -340,25 +332,18 @@ func (t *Table) batchPut(ctx context.Context, items []table.Item) (u table.Units
 	for _, it := range items {
 		requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: marshal(it)}})
 	}
-	var rest awsconf.Rest
-	for {
+	err = awsconf.Whole(ctx, t.waiter, requests, func(requests []types.WriteRequest) ([]types.WriteRequest, error) {
 		out, err := t.cfg.Client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 			RequestItems:           map[string][]types.WriteRequest{t.cfg.Table: requests},
 			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		})
 		if err != nil {
-			return u, translate("batch put", items[0].Key, err)
+			return nil, translate("batch put", items[0].Key, err)
 		}
 		u = u.Add(written(out.ConsumedCapacity...))
-		left := out.UnprocessedItems[t.cfg.Table]
-		if len(left) == 0 {
-			return u, nil
-		}
-		if err := rest.Wait(ctx, t.waiter, len(left) < len(requests)); err != nil {
-			return u, batchError("batch put", items[0].Key, err)
-		}
-		requests = left
-	}
+		return out.UnprocessedItems[t.cfg.Table], nil
+	}, func(err error) error { return batchError("batch put", items[0].Key, err) })
+	return u, err
 }
 
 // Transact implements table.Table. The SDK gives each call a client request token, so that its own repetitions after a

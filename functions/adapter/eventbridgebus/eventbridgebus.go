@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/downbeat/downbeat/core/bus"
-	"github.com/downbeat/downbeat/core/port"
 	"github.com/downbeat/downbeat/events"
 	"github.com/downbeat/downbeat/functions/adapter/awsconf"
 )
@@ -86,21 +85,13 @@ func (b *Bus) put(ctx context.Context, details [][]byte) error {
 			Detail: aws.String(string(d)),
 		}
 	}
-	var rest awsconf.Rest
-	for {
+	return awsconf.Whole(ctx, b.waiter, entries, func(entries []types.PutEventsRequestEntry) ([]types.PutEventsRequestEntry, error) {
 		out, err := b.cfg.Client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: entries})
 		if err != nil {
-			return b.translate(err)
+			return nil, b.translate(err)
 		}
-		left, err := b.leftOf(entries, out)
-		if err != nil || len(left) == 0 {
-			return err
-		}
-		if err := rest.Wait(ctx, b.waiter, len(left) < len(entries)); err != nil {
-			return b.translate(err)
-		}
-		entries = left
-	}
+		return b.leftOf(entries, out)
+	}, b.translate)
 }
 
 // leftOf are the entries that failed and may succeed when they are put again: the answer has one for each, in their
@@ -114,9 +105,7 @@ func (b *Bus) leftOf(entries []types.PutEventsRequestEntry, out *eventbridge.Put
 		if aws.ToString(e.ErrorCode) == "" || i >= len(entries) {
 			continue
 		}
-		err := b.translateEntry(e)
-		switch port.CodeOf(err) {
-		case port.CodeInvalid, port.CodeInternal:
+		if err := b.translateEntry(e); awsconf.Final(err) {
 			return nil, err
 		}
 		left = append(left, entries[i])

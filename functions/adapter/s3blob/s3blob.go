@@ -151,31 +151,23 @@ func (s *Store) DeletePrefix(ctx context.Context, prefix string, limit int) (mor
 }
 
 func (s *Store) delete(ctx context.Context, op, prefix string, objects []types.ObjectIdentifier) error {
-	var rest awsconf.Rest
-	for {
+	var last error // of the objects that were left
+	return awsconf.Whole(ctx, s.waiter, objects, func(objects []types.ObjectIdentifier) (left []types.ObjectIdentifier, err error) {
 		out, err := s.cfg.Client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
 			Bucket: &s.cfg.Bucket, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)},
 		})
 		if err != nil {
-			return translate(op, prefix, err)
+			return nil, translate(op, prefix, err)
 		}
-		var left []types.ObjectIdentifier
-		var first error
+		last = nil
 		for _, e := range out.Errors {
 			err := translateEntry(op, prefix, e)
-			switch port.CodeOf(err) {
-			case port.CodeInvalid, port.CodeInternal:
-				return err
+			if awsconf.Final(err) {
+				return nil, err
 			}
-			first = errors.Join(first, err)
+			last = errors.Join(last, err)
 			left = append(left, types.ObjectIdentifier{Key: e.Key})
 		}
-		if len(left) == 0 {
-			return nil
-		}
-		if err := rest.Wait(ctx, s.waiter, len(left) < len(objects)); err != nil {
-			return translate(op, prefix, errors.Join(err, first))
-		}
-		objects = left
-	}
+		return left, nil
+	}, func(err error) error { return translate(op, prefix, errors.Join(err, last)) })
 }

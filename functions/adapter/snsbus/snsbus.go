@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
 	"github.com/downbeat/downbeat/core/bus"
-	"github.com/downbeat/downbeat/core/port"
 	"github.com/downbeat/downbeat/events"
 	"github.com/downbeat/downbeat/functions/adapter/awsconf"
 )
@@ -85,39 +84,21 @@ func (b *Bus) publish(ctx context.Context, messages [][]byte) error {
 	for i, m := range messages {
 		entries[i] = types.PublishBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), Message: aws.String(string(m))}
 	}
-	var rest awsconf.Rest
-	for {
+	return awsconf.Whole(ctx, b.waiter, entries, func(entries []types.PublishBatchRequestEntry) ([]types.PublishBatchRequestEntry, error) {
 		out, err := b.cfg.Client.PublishBatch(ctx, &sns.PublishBatchInput{TopicArn: &b.cfg.Topic, PublishBatchRequestEntries: entries})
 		if err != nil {
-			return b.translate(err)
+			return nil, b.translate(err)
 		}
-		left, err := b.leftOf(entries, out.Failed)
-		if err != nil || len(left) == 0 {
-			return err
-		}
-		if err := rest.Wait(ctx, b.waiter, len(left) < len(entries)); err != nil {
-			return b.translate(err)
-		}
-		entries = left
-	}
+		return b.leftOf(entries, out.Failed)
+	}, b.translate)
 }
 
 // leftOf are the entries that failed and may succeed when they are published again. One that never can is an error.
 func (b *Bus) leftOf(entries []types.PublishBatchRequestEntry, failed []types.BatchResultErrorEntry) ([]types.PublishBatchRequestEntry, error) {
-	again := make(map[string]bool, len(failed))
-	for _, f := range failed {
-		err := b.translateEntry(f)
-		switch port.CodeOf(err) {
-		case port.CodeInvalid, port.CodeInternal:
-			return nil, err
-		}
-		again[aws.ToString(f.Id)] = true
+	refused := make([]awsconf.Refusal, len(failed))
+	for i, f := range failed {
+		refused[i] = awsconf.Refusal{ID: aws.ToString(f.Id), Code: aws.ToString(f.Code), Message: aws.ToString(f.Message), SenderFault: f.SenderFault}
 	}
-	var left []types.PublishBatchRequestEntry
-	for _, e := range entries {
-		if again[*e.Id] {
-			left = append(left, e)
-		}
-	}
-	return left, nil
+	id := func(e types.PublishBatchRequestEntry) string { return *e.Id }
+	return awsconf.LeftOf(entries, id, refused, func(r awsconf.Refusal) error { return r.Err(op, b.cfg.Topic, codeOfName) })
 }

@@ -19,23 +19,14 @@ func translate(op string, name queue.Name, err error) error {
 	return &port.Error{Code: awsconf.PortCode(err, codeOfName), Op: op, Name: string(name), Cause: err}
 }
 
-// translateEntry does the same with one entry of a batch.
-func translateEntry(op string, name queue.Name, f types.BatchResultErrorEntry) error {
-	code := codeOfName(nameOf(f))
-	if code == 0 {
-		// The service says whose fault it was: only that of the sender is there again when the entry is.
-		if code = port.CodeUnknown; f.SenderFault {
-			code = port.CodeInternal
-		}
-	}
-	return &port.Error{Code: code, Op: op, Name: string(name), Cause: entryError(f)}
+// refusal is what the service says of one entry of a batch.
+func refusal(f types.BatchResultErrorEntry) awsconf.Refusal {
+	return awsconf.Refusal{ID: aws.ToString(f.Id), Code: aws.ToString(f.Code), Message: aws.ToString(f.Message), SenderFault: f.SenderFault}
 }
 
-func entryError(f types.BatchResultErrorEntry) error {
-	return &smithy.GenericAPIError{Code: aws.ToString(f.Code), Message: aws.ToString(f.Message)}
+func nameOf(f types.BatchResultErrorEntry) string {
+	return awsconf.NameOf(&smithy.GenericAPIError{Code: aws.ToString(f.Code)})
 }
-
-func nameOf(f types.BatchResultErrorEntry) string { return awsconf.NameOf(entryError(f)) }
 
 // codeOfName knows the codes of SQS (its API reference, "Common errors" and those of the actions), with and without the
 // prefix of its older protocol; 0 for others.

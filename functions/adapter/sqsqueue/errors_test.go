@@ -56,7 +56,7 @@ func TestTranslateEntry(t *testing.T) {
 		{"SomethingNew", true, port.CodeInternal},
 		{"com.amazonaws.sqs#InvalidMessageContents", true, port.CodeInvalid},
 	} {
-		if got := port.CodeOf(translateEntry("send to", "advance", types.BatchResultErrorEntry{Code: &c.code, SenderFault: c.fault})); got != c.want {
+		if got := port.CodeOf(refusal(types.BatchResultErrorEntry{Code: &c.code, SenderFault: c.fault}).Err("send to", "advance", codeOfName)); got != c.want {
 			t.Errorf("%s, the sender's fault: %v: %s, want %s", c.code, c.fault, got, c.want)
 		}
 	}

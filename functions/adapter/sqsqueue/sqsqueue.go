@@ -151,43 +151,22 @@ func (q *Queue) send(ctx context.Context, op string, name queue.Name, url *strin
 			DelaySeconds: seconds(m.Delay), MessageGroupId: group(m.Group),
 		}
 	}
-	var rest awsconf.Rest
-	for {
+	return awsconf.Whole(ctx, q.waiter, entries, func(entries []types.SendMessageBatchRequestEntry) ([]types.SendMessageBatchRequestEntry, error) {
 		out, err := q.cfg.Client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: url, Entries: entries})
 		if err != nil {
-			return translate(op, name, err)
+			return nil, translate(op, name, err)
 		}
-		left, err := leftOf(op, name, entries, out.Failed, func(e types.SendMessageBatchRequestEntry) string { return *e.Id })
-		if err != nil || len(left) == 0 {
-			return err
-		}
-		if err := rest.Wait(ctx, q.waiter, len(left) < len(entries)); err != nil {
-			return translate(op, name, err)
-		}
-		entries = left
-	}
+		return leftOf(op, name, entries, out.Failed, func(e types.SendMessageBatchRequestEntry) string { return *e.Id })
+	}, func(err error) error { return translate(op, name, err) })
 }
 
-// leftOf are the entries of a batch that failed and may succeed when they are sent again. One that never can is an error,
-// the gravest if there are several.
+// leftOf are the entries of a batch that failed and may succeed when they are sent again. One that never can is an error.
 func leftOf[T any](op string, name queue.Name, entries []T, failed []types.BatchResultErrorEntry, id func(T) string) ([]T, error) {
-	if len(failed) == 0 {
-		return nil, nil
+	refused := make([]awsconf.Refusal, len(failed))
+	for i, f := range failed {
+		refused[i] = refusal(f)
 	}
-	again := make(map[string]bool, len(failed))
-	for _, f := range failed {
-		if err := translateEntry(op, name, f); port.CodeOf(err) == port.CodeInvalid || port.CodeOf(err) == port.CodeInternal {
-			return nil, err
-		}
-		again[aws.ToString(f.Id)] = true
-	}
-	var left []T
-	for _, e := range entries {
-		if again[id(e)] {
-			left = append(left, e)
-		}
-	}
-	return left, nil
+	return awsconf.LeftOf(entries, id, refused, func(r awsconf.Refusal) error { return r.Err(op, string(name), codeOfName) })
 }
 
 // Receive implements queue.Receiver. It gives at most queue.MaxBatch messages.
@@ -265,11 +244,10 @@ func (q *Queue) delete(ctx context.Context, op string, name queue.Name, url *str
 		for i, r := range part {
 			entries[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(r)}
 		}
-		var rest awsconf.Rest
-		for {
+		return awsconf.Whole(ctx, q.waiter, entries, func(entries []types.DeleteMessageBatchRequestEntry) ([]types.DeleteMessageBatchRequestEntry, error) {
 			out, err := q.cfg.Client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: url, Entries: entries})
 			if err != nil {
-				return translate(op, name, err)
+				return nil, translate(op, name, err)
 			}
 			var failed []types.BatchResultErrorEntry
 			for _, f := range out.Failed {
@@ -277,15 +255,8 @@ func (q *Queue) delete(ctx context.Context, op string, name queue.Name, url *str
 					failed = append(failed, f)
 				}
 			}
-			left, err := leftOf(op, name, entries, failed, func(e types.DeleteMessageBatchRequestEntry) string { return *e.Id })
-			if err != nil || len(left) == 0 {
-				return err
-			}
-			if err := rest.Wait(ctx, q.waiter, len(left) < len(entries)); err != nil {
-				return translate(op, name, err)
-			}
-			entries = left
-		}
+			return leftOf(op, name, entries, failed, func(e types.DeleteMessageBatchRequestEntry) string { return *e.Id })
+		}, func(err error) error { return translate(op, name, err) })
 	})
 }
 
