@@ -93,6 +93,7 @@ type suite struct {
 const (
 	hide    = 600 * time.Second // longer than any test takes
 	patient = 120 * time.Second // until what must come has come
+	short   = 20 * time.Second  // for which an answer that is lost on its way hides its messages
 	quiet   = 3 * time.Second   // for which nothing may come
 	early   = 100 * time.Millisecond
 )
@@ -170,7 +171,7 @@ func (s *suite) drain(want []string) {
 	}
 	deadline := time.Now().Add(patient)
 	for len(missing) > 0 {
-		got := s.next(10, hide, time.Until(deadline))
+		got := s.next(10, short, time.Until(deadline))
 		if len(got) == 0 {
 			s.Fatalf("%d of %d messages did not come", len(missing), len(want))
 		}
