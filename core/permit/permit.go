@@ -264,9 +264,21 @@ func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Ou
 		}
 	}
 	refused := make([]bool, len(names))
+	// Who holds anything was granted all of it at once. A limit that was set since takes nothing away: who asks may have stood
+	// still since a time before the attempt began.
+	if slices.ContainsFunc(names, func(name string) bool { return heads[name].holds(r.UUID) }) {
+		for _, name := range names {
+			h := heads[name]
+			h.confirm(r.UUID, now)
+			if h.dropWaiter(r.UUID) {
+				h.settle(now, poke, heads)
+			}
+		}
+		return Granted
+	}
 	granted := true
 	for i, name := range names {
-		if len(wanted[i]) > 0 && !heads[name].holds(r.UUID) && !heads[name].fits(r, wanted[i], now) {
+		if len(wanted[i]) > 0 && !heads[name].fits(r, wanted[i], now) {
 			refused[i], granted = true, false
 		}
 	}
@@ -275,9 +287,7 @@ func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Ou
 		switch {
 		case granted && len(wanted[i]) > 0:
 			h.dropWaiter(r.UUID)
-			if !h.confirm(r.UUID, now) {
-				h.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(wanted[i]), Verified: now})
-			}
+			h.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(wanted[i]), Verified: now})
 		case refused[i]:
 			if !h.waits(r.UUID) && !waiting.take(h.place(r, name, wanted[i])) {
 				break
@@ -287,8 +297,7 @@ func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Ou
 			}
 		default:
 			// Nothing is wanted here, or not all of it can be had elsewhere: what was kept goes to the next (P29).
-			held := !granted && h.dropHolder(r.UUID)
-			if h.dropWaiter(r.UUID) || held {
+			if h.dropWaiter(r.UUID) {
 				h.settle(now, poke, heads)
 			}
 		}
