@@ -52,6 +52,7 @@ func TestPushStartWatch(t *testing.T) {
 // every two minutes, once each time and not before it, until the workflow is deactivated.
 func TestTimeTriggersFire(t *testing.T) {
 	d := open(t)
+	t.Parallel()
 	d.push(`{"id":"peers.clock","time_triggers":[{"type":"CRON","cron":"*/2 * * * *"}],"steps":[{"step":{"id":"tick","type":"NoOp"}}]}`)
 	eventually(t, later, func() error { return d.allSucceeded("peers.clock", 2) })
 	var before int64
