@@ -96,8 +96,9 @@ func TestExamples(t *testing.T) {
 		stub.Close()
 	})
 	const dir = "../../examples"
-	for _, template := range []string{"fetch.json", "spark.yaml"} {
-		if err := push(ctx, base+"/job-templates", filepath.Join(dir, "job-templates", template)); err != nil {
+	templates := filepath.Join(dir, "job-templates")
+	for _, template := range slices.Concat(glob(t, templates, "*.json"), glob(t, templates, "*.yaml")) {
+		if err := push(ctx, base+"/job-templates", filepath.Join(templates, template)); err != nil {
 			t.Fatal(err)
 		}
 	}
