@@ -73,7 +73,8 @@ type Authorization struct {
 // Functions are limits of the functions.
 type Functions struct {
 	// TimeoutSeconds of all but api, 5 to 900. Default 60. A message that its function could not finish comes again
-	// after six times that: the least that AWS recommends for a queue that feeds a function.
+	// after six times that: the least that AWS recommends for a queue that feeds a function. The call of an Http step may
+	// take two thirds of it, 30 s at most.
 	TimeoutSeconds int `json:"timeoutSeconds,omitempty"`
 	// APITimeoutSeconds of api, 1 to 29. Default 29: the HTTP API itself gives up at 30.
 	APITimeoutSeconds int `json:"apiTimeoutSeconds,omitempty"`
