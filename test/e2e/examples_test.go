@@ -21,8 +21,6 @@ type example struct {
 	// status and steps are those of the first instance at its end.
 	status string
 	steps  map[string]string
-	// refused, if set, is the status of a start that cannot be; nothing runs then.
-	refused int
 	// address is the param that tells the address of the service that the example calls.
 	address string
 	// needs are files that are pushed before.
@@ -77,10 +75,9 @@ var examples = map[string]example{
 	"wait-until-ready.json":   {status: "SUCCEEDED", steps: map[string]string{"poll": "SUCCEEDED"}},
 	"count-down.yaml":         {status: "SUCCEEDED", steps: map[string]string{"countdown": "SUCCEEDED", "launch": "SUCCEEDED"}, needs: []string{"hello.json"}},
 	// The workflows that it starts belong to others: without them its first step cannot.
-	"month-end.json":   {status: "FAILED", steps: map[string]string{"close_books": "FATALLY_FAILED", "archive": "NOT_CREATED"}},
-	"train-model.json": {status: "FAILED", steps: map[string]string{"prepare": "FATALLY_FAILED", "fit": "NOT_CREATED"}},
-	// Started by hand there is no signal whose params could be read.
-	"when-orders-and-users-are-loaded.json": {refused: http.StatusBadRequest},
+	"month-end.json":                        {status: "FAILED", steps: map[string]string{"close_books": "FATALLY_FAILED", "archive": "NOT_CREATED"}},
+	"train-model.json":                      {status: "FAILED", steps: map[string]string{"prepare": "FATALLY_FAILED", "fit": "NOT_CREATED"}},
+	"when-orders-and-users-are-loaded.json": {script: playSignalTrigger},
 	"publish-after-upstream.json":           {script: playSignalWait},
 }
 
@@ -240,19 +237,7 @@ func (p *play) run(e example) {
 		e.script(p)
 		return
 	}
-	a, err := call(p.ctx, http.MethodPost, p.base+"/"+p.id+"/versions/latest/actions/start", "application/json", p.startBody())
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if e.refused != 0 {
-		if a.status != e.refused {
-			p.t.Fatalf("start gives %d, want %d: %s", a.status, e.refused, a.body)
-		}
-		return
-	}
-	if a.status != http.StatusOK {
-		p.t.Fatalf("start: %d: %s", a.status, a.body)
-	}
+	p.start()
 	p.await(1, e.status)
 	if got := p.views(1); !maps.Equal(got, e.steps) {
 		p.t.Errorf("steps %v\nwant  %v", got, e.steps)
@@ -497,10 +482,37 @@ func playRestart(p *play) {
 	}
 }
 
-// playSignalWait: the step waits for a signal, and can be stopped while it does.
+// playSignalWait: the step waits for a signal and can be stopped while it does; with the signal it goes on.
 func playSignalWait(p *play) {
 	p.start()
 	p.awaitStep(1, "load", "WAITING_FOR_SIGNALS")
 	p.do(http.MethodPut, "/"+p.id+"/instances/1/actions/stop", "", nil)
 	p.await(1, "STOPPED")
+	p.start()
+	p.awaitStep(2, "load", "WAITING_FOR_SIGNALS")
+	p.announce("upstream.eu.ready", `{"day": 20991231}`)
+	p.await(2, "SUCCEEDED")
+}
+
+// playSignalTrigger: the signals of one day start a run, which reads them.
+func playSignalTrigger(p *play) {
+	p.announce("users.loaded", `{"day": 20250102}`)
+	p.announce("orders.loaded", `{"day": 20250101, "region": "eu"}`)
+	p.announce("users.loaded", `{"day": 20250101}`)
+	err := until(p.ctx, func() (bool, error) {
+		a, err := call(p.ctx, http.MethodGet, p.base+"/"+p.id+"/instances/1", "", "")
+		return a.status == http.StatusOK, err
+	})
+	if err != nil {
+		p.t.Fatalf("no run is started: %v", err)
+	}
+	p.await(1, "SUCCEEDED")
+	p.results(p.step("join").Params, map[string]string{"day": "20250101", "origin": `"orders and users"`})
+}
+
+func (p *play) announce(name, params string) {
+	p.t.Helper()
+	if err := callJSON(p.ctx, http.MethodPost, strings.TrimSuffix(p.base, "/workflows")+"/signals", fmt.Sprintf(`{"name": %q, "params": %s}`, name, params), nil); err != nil {
+		p.t.Fatal(err)
+	}
 }
