@@ -21,10 +21,11 @@ import (
 
 const parkedUsage = `Usage: downbeat parked [flags]
 
-Lists the heads in a data folder that cannot be decoded: runs, lanes, permits and deletions that nothing moves any more.
+Lists the heads in a data folder that cannot be decoded, and that nothing moves any more: those of runs, lanes, permits,
+signals, time triggers and deletions.
 The server that uses the folder must be stopped.
 
-  --data DIR      the data folder (.downbeat)
+  --data FOLDER   the data folder (.downbeat)
   --release KEY   put this head back, to be looked at when the server starts; KEY as the list shows it
 `
 
@@ -48,7 +49,7 @@ func runParked(args []string, stdout, stderr io.Writer) int {
 		if err == nil {
 			err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
 		}
-		fmt.Fprintf(stderr, "downbeat parked: %v\n\n%s", err, parkedUsage)
+		fmt.Fprintf(stderr, "downbeat parked: %v\nRun \"downbeat parked --help\" for the flags.\n", err)
 		return 2
 	}
 	if err := parked(context.Background(), *data, *release, stdout); err != nil {

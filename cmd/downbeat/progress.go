@@ -96,7 +96,7 @@ func (p *progress) second() {
 			fmt.Fprintf(p.out, "%s  %s  %d more runs\n", now.Format(time.TimeOnly), p.paint(grey, "goes on  "), len(old)-i)
 			break
 		}
-		p.print("goes on", grey, b.news, fmt.Sprintf("%d steps", b.news.Total))
+		p.print("goes on", grey, b.news, steps(b.news.Total))
 	}
 	p.lines = 0
 	if len(p.begun) > 0 {
@@ -147,14 +147,11 @@ func (p *progress) ended(n app.RunNews) string {
 	var parts []string
 	if n.Start > 0 {
 		parts = append(parts, duration(time.Duration(n.End-n.Start)*time.Millisecond))
-		steps := fmt.Sprintf("%d of %d steps", n.Steps, n.Total)
-		if n.Steps == n.Total {
-			steps = fmt.Sprintf("%d steps", n.Total)
+		ran := steps(n.Total)
+		if n.Steps != n.Total {
+			ran = fmt.Sprintf("%d of %s", n.Steps, ran)
 		}
-		if n.Total == 1 && n.Steps == 1 {
-			steps = "1 step"
-		}
-		parts = append(parts, steps)
+		parts = append(parts, ran)
 	} else {
 		parts = append(parts, "never began")
 	}
@@ -170,6 +167,13 @@ func (p *progress) ended(n app.RunNews) string {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, ", ")
+}
+
+func steps(n int) string {
+	if n == 1 {
+		return "1 step"
+	}
+	return fmt.Sprintf("%d steps", n)
 }
 
 // brief is the first line of a text, cut where it is long.

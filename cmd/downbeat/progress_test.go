@@ -54,6 +54,19 @@ func TestProgress(t *testing.T) {
 			p.run(news("report", 1, 2, engine.InstanceTimedOut, 200_000))
 		}, "goes on    report #1 run 2               3 steps\nTIMED_OUT  report #1 run 2               3 min 20 s, 3 steps\n")
 	})
+	t.Run("one step", func(t *testing.T) {
+		play(t, func(p *progress) {
+			n := news("report", 1, 1, engine.InstanceInProgress, 0)
+			n.Steps, n.Total = 0, 1
+			p.run(n)
+			time.Sleep(3 * moment)
+			n = news("report", 1, 1, engine.InstanceStopped, 1000)
+			n.Steps, n.Total = 0, 1
+			p.run(n)
+			n.ID.Instance, n.Steps = 2, 1
+			p.run(n)
+		}, "goes on    report #1                     1 step\nSTOPPED    report #1                     1.0 s, 0 of 1 step\nSTOPPED    report #2                     1.0 s, 1 step\n")
+	})
 	t.Run("a failure with its reason", func(t *testing.T) {
 		play(t, func(p *progress) {
 			n := news("report", 1, 1, engine.InstanceFailed, 2500)

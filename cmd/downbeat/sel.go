@@ -49,7 +49,7 @@ func runSEL(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	timeout := fs.Duration("timeout", sel.DefaultLimits().Timeout, "")
 	lines := fs.Bool("json", false, "")
 	wrong := func(format string, a ...any) int {
-		fmt.Fprintf(stderr, "downbeat sel: "+format+"\n\n%s", append(a, selUsage)...)
+		fmt.Fprintf(stderr, "downbeat sel: "+format+"\nRun \"downbeat sel --help\" for the flags.\n", a...)
 		return 2
 	}
 	var exprs []string
