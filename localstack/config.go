@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/downbeat/downbeat/core/app"
 	"github.com/downbeat/downbeat/core/clock"
 	"github.com/downbeat/downbeat/core/step"
 	"github.com/downbeat/downbeat/core/table"
+	"github.com/downbeat/downbeat/events"
 )
 
 // Config says how a local server runs.
@@ -78,6 +81,11 @@ func (c *Config) validate() error {
 	for _, h := range c.HTTPAllow {
 		if _, err := step.Host(h); err != nil {
 			return &ConfigError{Field: "HTTPAllow", Value: h, Err: err}
+		}
+	}
+	for _, t := range c.EventTypes {
+		if !slices.Contains(events.PublishedTypes(), t) {
+			return &ConfigError{Field: "EventTypes", Value: t, Err: fmt.Errorf("is none of %s", strings.Join(events.PublishedTypes(), ", "))}
 		}
 	}
 	return nil

@@ -26,12 +26,12 @@ crash; the next start goes on where the last process stopped.
   --memory             keep everything in memory instead, and lose it at the end
   --http-allow HOSTS   hosts that steps of type Http may call, separated by commas; without it they may call none
   --events-log FILE    append every published status event to the file, one JSON line each
-  --event-types TYPES  publish only events of these types, separated by commas; without it all
+  --event-types TYPES  the types of those events, separated by commas; without it all
   --verbose            log what the server decides
 `
 
 // flagOf names the flag that sets a field of the configuration.
-var flagOf = map[string]string{"Addr": "--addr", "Data": "--data", "HTTPAllow": "--http-allow", "EventsLog": "--events-log"}
+var flagOf = map[string]string{"Addr": "--addr", "Data": "--data", "HTTPAllow": "--http-allow", "EventsLog": "--events-log", "EventTypes": "--event-types"}
 
 var oneDash = regexp.MustCompile(`(\s)-([a-z])`)
 
@@ -45,10 +45,7 @@ func localFlags(args []string) (cfg localstack.Config, verbose bool, err error) 
 	flags.BoolVar(&cfg.Memory, "memory", false, "")
 	allow := flags.String("http-allow", "", "")
 	flags.StringVar(&cfg.EventsLog, "events-log", "", "")
-	flags.Func("event-types", "", func(list string) error {
-		cfg.EventTypes = strings.Split(list, ",")
-		return nil
-	})
+	types := flags.String("event-types", "", "")
 	flags.BoolVar(&verbose, "verbose", false, "")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return cfg, false, err
@@ -63,6 +60,8 @@ func localFlags(args []string) (cfg localstack.Config, verbose bool, err error) 
 		return cfg, false, fmt.Errorf("unexpected argument %q: local takes flags only", flags.Arg(0))
 	case cfg.Memory && given["data"]:
 		return cfg, false, errors.New("--memory and --data exclude each other: what is kept in memory has no folder")
+	case given["event-types"] && !given["events-log"]:
+		return cfg, false, errors.New("--event-types says what goes to --events-log, which is not given")
 	}
 	for name := range given {
 		if f := flags.Lookup(name); f.Value.String() == "" {
@@ -71,6 +70,9 @@ func localFlags(args []string) (cfg localstack.Config, verbose bool, err error) 
 	}
 	if given["http-allow"] {
 		cfg.HTTPAllow = strings.Split(*allow, ",")
+	}
+	if given["event-types"] {
+		cfg.EventTypes = strings.Split(*types, ",")
 	}
 	return cfg, verbose, cfg.Check()
 }
