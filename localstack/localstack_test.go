@@ -160,7 +160,7 @@ func (c *counter) of(name string) float64 {
 	return c.counts[name]
 }
 
-// TestCorruptMessages: a message that cannot be read holds up no other, comes five times, and then is a dead letter that
+// TestCorruptMessages: a message that cannot be read holds up no other, comes as often as any may, and then is a dead letter that
 // the log has told of, its body included.
 func TestCorruptMessages(t *testing.T) {
 	stub := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

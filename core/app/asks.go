@@ -16,7 +16,7 @@ import (
 // Asks of permit heads. Who meets nobody moves the heads himself. Who loses a race, or would have to change several heads
 // in a transaction, or comes to where others have met, leaves what he wants beside the first of the heads and looks who
 // else is there. The one whose ask has the smallest name serves all in one write; the others look again after a tick, and
-// act themselves when two have passed. An ask is served at most once, since the head remembers what it took of its newest
+// act themselves when four have passed. An ask is served at most once, since the head remembers what it took of its newest
 // revisions and takes nothing older; it is not deleted, but expires. Its caller finds the answer on the heads: then what he
 // wants changes nothing there any more. One whose caller is gone is served like a request whose caller dies after it, and
 // found when its lease is looked at (P30).
