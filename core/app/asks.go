@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -77,6 +78,22 @@ func (a *App) askPermits(ctx context.Context, k *permit.Ask, have *permitHeads) 
 		if err != nil {
 			return nil, tasks, err
 		}
+		if i := slices.Index(outcomes, permit.Doubtful); i >= 0 {
+			begun, err := a.fenceOff(ctx, &k.Requests[i])
+			if err != nil {
+				return nil, tasks, err
+			}
+			if !begun {
+				continue
+			}
+			rest := *k
+			rest.Requests = slices.Delete(slices.Clone(k.Requests), i, i+1)
+			outcomes, more, err := a.askPermits(ctx, &rest, nil)
+			if err != nil {
+				return nil, tasks, err
+			}
+			return slices.Insert(outcomes, i, permit.Granted), append(tasks, more...), nil
+		}
 		changed := changedHeads(trial)
 		if len(changed) == 0 && len(freed) == 0 {
 			return outcomes, tasks, nil
@@ -132,6 +149,36 @@ func (a *App) askPermits(ctx context.Context, k *permit.Ask, have *permitHeads) 
 		}
 	}
 	return nil, tasks, fmt.Errorf("permits %v: %w", k.Heads, last)
+}
+
+// fenceOff tells whether the attempt of a doubtful request has begun with the permits that it holds. Otherwise it sees to it
+// that it cannot begin with them any more: the run's head is moved, and with it ends every decision to which they were
+// granted, that of the caller too.
+func (a *App) fenceOff(ctx context.Context, r *permit.Request) (begun bool, err error) {
+	id, ok := parsePermitRun(r.Run)
+	if !ok {
+		return false, fmt.Errorf("permits: %q names no run", r.Run)
+	}
+	v, err := a.loadRun(ctx, id, "")
+	if errors.Is(err, errNoRun) {
+		// The first decision about the run is not committed. There is nothing to move; nothing was freed either, so that what
+		// the attempt holds is all that had a limit when it was granted.
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, at := range v.attempts() {
+		if at.Permit() == r.UUID && at.HoldsPermit {
+			return true, nil
+		}
+	}
+	moved, err := a.fence(ctx, v.item)
+	if err == nil && !moved {
+		err = &table.Error{Code: table.CodeConflict, Op: "fence", Key: v.item.Key}
+	}
+	r.Fenced = err == nil
+	return false, err
 }
 
 // foundAsk is one that lies beside a head and was not taken yet.

@@ -127,7 +127,18 @@ func (a *App) viewOf(ctx context.Context, id store.RunID, item table.Item, uuid 
 	}
 	v.body = body
 	if v.head != nil {
-		if v.pages, err = a.loadPages(ctx, v); err != nil {
+		v.pages, err = a.loadPages(ctx, v)
+		if errors.Is(err, errPageGone) {
+			// The head goes last: while the workflow is deleted it names what is gone.
+			deleting, err2 := a.Deleting(ctx, owner(body))
+			if err2 != nil {
+				return nil, err2
+			}
+			if deleting {
+				return nil, errNoRun
+			}
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -91,6 +91,8 @@ type Request struct {
 	Tags []Tag  // without two of a name
 	// Since is when the attempt began to wait for permits, epoch milliseconds: its place in every queue.
 	Since int64
+	// Fenced tells that no decision is under way any more to which the attempt's permits were granted before.
+	Fenced bool
 }
 
 // Outcome is the answer to a request.
@@ -100,6 +102,10 @@ type Outcome uint8
 const (
 	Granted Outcome = iota + 1
 	Waiting         // the run is poked when it is worth asking again; it should ask every 15 s nevertheless
+	// Doubtful: the attempt holds a part of what it needs, and there is no room for the rest: a tag has got a limit since, or a
+	// part was freed at the lease time. Nothing is changed. If the attempt has begun it is as good as Granted: whoever asks
+	// stood still since before. Otherwise a Fenced request gives back what it holds, and waits (P29).
+	Doubtful
 )
 
 func (o Outcome) String() string {
@@ -108,6 +114,8 @@ func (o Outcome) String() string {
 		return "granted"
 	case Waiting:
 		return "waiting"
+	case Doubtful:
+		return "doubtful"
 	}
 	return fmt.Sprintf("Outcome(%d)", uint8(o))
 }
@@ -264,30 +272,23 @@ func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Ou
 		}
 	}
 	refused := make([]bool, len(names))
-	// Who holds anything was granted all of it at once. A limit that was set since takes nothing away: who asks may have stood
-	// still since a time before the attempt began.
-	if slices.ContainsFunc(names, func(name string) bool { return heads[name].holds(r.UUID) }) {
-		for _, name := range names {
-			h := heads[name]
-			h.confirm(r.UUID, now)
-			if h.dropWaiter(r.UUID) {
-				h.settle(now, poke, heads)
-			}
-		}
-		return Granted
-	}
 	granted := true
 	for i, name := range names {
-		if len(wanted[i]) > 0 && !heads[name].fits(r, wanted[i], now) {
+		if len(wanted[i]) > 0 && !heads[name].holds(r.UUID) && !heads[name].fits(r, wanted[i], now) {
 			refused[i], granted = true, false
 		}
+	}
+	if !granted && !r.Fenced && slices.ContainsFunc(names, func(name string) bool { return heads[name].holds(r.UUID) }) {
+		return Doubtful
 	}
 	for i, name := range names {
 		h := heads[name]
 		switch {
 		case granted && len(wanted[i]) > 0:
 			h.dropWaiter(r.UUID)
-			h.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(wanted[i]), Verified: now})
+			if !h.confirm(r.UUID, now) {
+				h.hold(Holder{UUID: r.UUID, Run: r.Run, Tags: namesOf(wanted[i]), Verified: now})
+			}
 		case refused[i]:
 			if !h.waits(r.UUID) && !waiting.take(h.place(r, name, wanted[i])) {
 				break
@@ -297,7 +298,8 @@ func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Ou
 			}
 		default:
 			// Nothing is wanted here, or not all of it can be had elsewhere: what was kept goes to the next (P29).
-			if h.dropWaiter(r.UUID) {
+			held := !granted && h.dropHolder(r.UUID)
+			if h.dropWaiter(r.UUID) || held {
 				h.settle(now, poke, heads)
 			}
 		}

@@ -61,6 +61,8 @@ type world struct {
 	t     *testing.T
 	heads Heads
 	now   int64
+	// fenced is that of the requests.
+	fenced bool
 }
 
 func newWorld(t *testing.T, names ...string) *world {
@@ -101,7 +103,7 @@ func (w *world) limit(tag string, n int64) []string {
 func (w *world) ask(n int64, tags ...Tag) (Outcome, []string) {
 	w.t.Helper()
 	w.reload()
-	out, poke, err := Acquire(w.heads, []Request{{UUID: fmt.Sprint("u", n), Run: fmt.Sprint("r", n), Tags: tags, Since: n}}, w.now)
+	out, poke, err := Acquire(w.heads, []Request{{UUID: fmt.Sprint("u", n), Run: fmt.Sprint("r", n), Tags: tags, Since: n, Fenced: w.fenced}}, w.now)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -281,21 +283,27 @@ func TestNeverAPartialHolding(t *testing.T) {
 	w.want(2, Granted, wf(1))
 }
 
-// TestALimitSetBetweenTwoTriesTakesNothingAway: the second try may be that of a decision that stood still, and the attempt
-// may have begun since.
-func TestALimitSetBetweenTwoTriesTakesNothingAway(t *testing.T) {
+// TestALimitSetBetweenTwoTries: whether the attempt has begun with what it holds only its run knows. As long as it does not
+// say, nothing is taken away.
+func TestALimitSetBetweenTwoTries(t *testing.T) {
 	w := newWorld(t, "wf#w", "tag#io")
 	w.want(1, Granted, wf(1), io())
 	w.want(2, Waiting, wf(1))
 	w.limit("io", 0)
 	got, poke := w.ask(1, wf(1), io())
-	if got != Granted || len(w.heads["wf#w"].Holders) != 1 || w.heads["wf#w"].Holders[0].UUID != "u1" || len(w.heads["tag#io"].Holders) != 0 {
-		t.Fatalf("%s, holders %v and %v", got, w.heads["wf#w"].Holders, w.heads["tag#io"].Holders)
+	if got != Doubtful || len(w.heads["wf#w"].Holders) != 1 || w.heads["wf#w"].Holders[0].UUID != "u1" {
+		t.Fatalf("%s, holders %v", got, w.heads["wf#w"].Holders)
 	}
 	if q := w.queue("tag#io"); q != "" {
 		t.Errorf("waits for the tag that got the limit: %s", q)
 	}
 	w.poked(poke)
+	w.fenced = true
+	got, poke = w.ask(1, wf(1), io())
+	if got != Waiting || len(w.heads["wf#w"].Holders) != 1 || w.heads["wf#w"].Holders[0].UUID != "u2" {
+		t.Fatalf("%s, holders %v", got, w.heads["wf#w"].Holders)
+	}
+	w.poked(poke, "r2")
 }
 
 func TestWaitersOfSeveralHeadsArePokedInTurn(t *testing.T) {

@@ -88,7 +88,7 @@ func (m *model) ask(t *rapid.T, attempts ...int) {
 		if _, ok := m.since[i]; !ok {
 			m.since[i] = m.now
 		}
-		requests = append(requests, Request{UUID: m.uuid(i), Run: m.run(i), Tags: m.tags[i], Since: m.since[i]})
+		requests = append(requests, Request{UUID: m.uuid(i), Run: m.run(i), Tags: m.tags[i], Since: m.since[i], Fenced: true})
 	}
 	out, poke, err := Acquire(m.heads, requests, m.now)
 	if err != nil {
@@ -119,9 +119,9 @@ func (m *model) end(i int) {
 	delete(m.names, i)
 }
 
-// pass ends an attempt and lets one that waits go on with its permit, if it may.
+// pass ends an attempt and lets one of the same run that waits go on with its permit, if it may.
 func (m *model) pass(from, to int) {
-	if _, waits := m.since[to]; !waits || from == to || !m.granted[from] || m.granted[to] {
+	if _, waits := m.since[to]; !waits || from == to || m.run(from) != m.run(to) || !m.granted[from] || m.granted[to] {
 		return
 	}
 	held := m.held(from)

@@ -380,7 +380,7 @@ func (s *system) checkChanges(id store.RunID, at *engine.Attempt, from engine.St
 }
 
 // checkGranted: who says that it holds a permit is a holder at each head that limits one of its tags, unless the limit
-// came later than it.
+// came later than the attempt, or than the grant of all that had a limit then.
 func (s *system) checkGranted(id store.RunID, at *engine.Attempt, tags []engine.PermitTag) {
 	for _, t := range tags {
 		limited := int64(0)
@@ -389,7 +389,7 @@ func (s *system) checkGranted(id store.RunID, at *engine.Attempt, tags []engine.
 		} else if t.Limit < 0 {
 			continue
 		}
-		if limited+permitGrace > at.Times.Create {
+		if granted, ok := s.grantedAt[at.Permit()]; limited+permitGrace > at.Times.Create || ok && limited > granted {
 			continue
 		}
 		h, ok := s.permitHead(store.PermitKey(permit.HeadOf(t.Name)))
@@ -557,7 +557,15 @@ func (s *system) checkPermits(key table.Key, old, now table.Item) {
 			s.w.fail("%d attempts hold tag %s, its limit is %d", n, tag, limit)
 		}
 	}
+	for _, e := range h.Holders {
+		if _, ok := s.grantedAt[e.UUID]; !ok {
+			s.grantedAt[e.UUID] = s.w.now
+		}
+	}
 	for _, e := range before.Holders {
+		if !holds(h, e.UUID) {
+			delete(s.grantedAt, e.UUID)
+		}
 		if at, known := s.attempts[s.holding[e.UUID]]; known && at.permit == e.UUID && at.holds && !at.status.Terminal() && !holds(h, e.UUID) {
 			s.w.fail("the permit of attempt %d of step %s of run %s is taken from it while it goes on", at.number, at.step, at.run)
 		}

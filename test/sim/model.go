@@ -45,6 +45,7 @@ type model struct {
 	jobs   map[string]claim // under which jobs were started
 
 	limitedSince map[string]int64 // when a tag got the limit that it has had since, in one form or another
+	grantedAt    map[string]int64 // since when a holder has been one, by uuid
 	poison       int              // messages that nobody can read and that are not yet in a dead-letter queue
 	closing      bool             // the faults have stopped
 	// changed tells that something was written since rest was found out.
@@ -88,7 +89,7 @@ func newModel() model {
 		answered: map[string]store.RunID{}, promised: map[string]string{}, triggered: map[string]string{}, refused: map[string]bool{}, inDoubt: map[string]bool{},
 		heads: map[store.RunID]*store.RunHead{}, due: map[store.RunID]int64{}, deleted: map[store.RunID]bool{}, gone: map[string]bool{}, newest: map[store.RunID]int64{},
 		attempts: map[string]attempt{}, holding: map[string]string{}, seen: map[string]map[engine.StepStatus]bool{}, runSeen: map[store.RunID]map[engine.InstanceStatus]bool{},
-		lanes: map[string]*laneModel{}, flows: map[string]*flowModel{}, pages: map[table.Key]bool{}, pushes: map[[2]int64]bool{}, limitedSince: map[string]int64{},
+		lanes: map[string]*laneModel{}, flows: map[string]*flowModel{}, pages: map[table.Key]bool{}, pushes: map[[2]int64]bool{}, limitedSince: map[string]int64{}, grantedAt: map[string]int64{},
 		claims: map[string]claim{}, jobs: map[string]claim{},
 	}
 	for _, wf := range workflowIDs {
