@@ -117,37 +117,46 @@ func (a *App) beginDeletion(ctx context.Context, item table.Item, d *deletion) e
 	if err := a.finishOrders(ctx, d.Workflow); err != nil {
 		return err
 	}
-	ask := &laneAsk{delete: d.InternalID}
-	tasks, err := a.askLane(ctx, d.Workflow, ask)
-	if err != nil {
-		return err
-	}
-	ctl, err := a.loadCtl(ctx, d.Workflow)
-	if err != nil {
-		return err
-	}
-	if ctl.Control != nil && (!ask.deleted || ctl.Control.InternalID != d.InternalID) {
-		refused := errBusy
-		if ctl.Control.InternalID != d.InternalID {
-			refused = errDeletedBefore
+	for {
+		// It is read before the lane is asked: whoever takes back that the lane refuses starts moves it first.
+		ctl, err := a.loadCtl(ctx, d.Workflow)
+		if err != nil {
+			return err
 		}
-		err := a.deleteRead(ctx, item)
-		if table.CodeOf(err) == table.CodeConflict {
-			// To another the lane said yes, who goes on; or it is gone.
-			deleting, err := a.Deleting(ctx, d.Workflow)
-			if deleting || err != nil {
-				return err
+		ask := &laneAsk{delete: d.InternalID}
+		tasks, err := a.askLane(ctx, d.Workflow, ask)
+		if err != nil {
+			return err
+		}
+		if ctl.Control == nil {
+			// Between the first word about the deletion and the lane's, runs may have come and ended. No number is given from
+			// here on.
+			d.Last = ask.latest
+			return nil
+		}
+		if !ask.deleted || ctl.Control.InternalID != d.InternalID {
+			refused := errBusy
+			if ctl.Control.InternalID != d.InternalID {
+				refused = errDeletedBefore
 			}
-			return refused
+			err := a.deleteRead(ctx, item)
+			if table.CodeOf(err) == table.CodeConflict {
+				// To another the lane said yes, who goes on; or it is gone.
+				deleting, err := a.Deleting(ctx, d.Workflow)
+				if deleting || err != nil {
+					return err
+				}
+				return refused
+			}
+			if err == nil {
+				err = a.settleSoon(ctx, tasks)
+			}
+			return errors.Join(refused, err)
 		}
-		if err == nil {
-			err = a.settleSoon(ctx, tasks)
+		d.Last = ask.latest
+		if err := a.keepDeletion(ctx, d); err != nil {
+			return err
 		}
-		return errors.Join(refused, err)
-	}
-	// Between the first word about the deletion and the lane's, runs may have come and ended. No number is given from here on.
-	d.Last = ask.latest
-	for ctl.Control != nil && ctl.Control.InternalID == d.InternalID {
 		if err := a.publishUnsent(ctx, ctl); err != nil {
 			return err
 		}
@@ -155,11 +164,44 @@ func (a *App) beginDeletion(ctx context.Context, item table.Item, d *deletion) e
 		if table.CodeOf(err) != table.CodeConflict {
 			return err
 		}
-		if ctl, err = a.loadCtl(ctx, d.Workflow); err != nil {
+	}
+}
+
+// keepDeletion stores the item of a deletion again, should it be gone: to another the lane said no before, who took the
+// deletion for given up.
+func (a *App) keepDeletion(ctx context.Context, d *deletion) error {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	err = a.put(ctx, table.Item{}, store.DeletionKey(d.Workflow), data, moveDue(0, a.now()+deletionDue, a.now()))
+	if table.CodeOf(err) == table.CodeConflict {
+		return nil
+	}
+	return err
+}
+
+// takeStarts lets a lane take starts again that was told of a deletion by somebody who died of it: the deletion has no item.
+// The control item is moved before, for one who only stands still, and goes on as if nothing had happened.
+func (a *App) takeStarts(ctx context.Context, workflow string) error {
+	ctl, err := a.loadCtl(ctx, workflow)
+	if err != nil {
+		return err
+	}
+	deleting, err := a.Deleting(ctx, workflow)
+	if err != nil || deleting {
+		return err
+	}
+	if ctl.Control != nil {
+		if err := a.put(ctx, ctl.item, ctl.item.Key, ctl.item.Data, ctl.item.Due); err != nil {
+			if lost(err) {
+				return nil // the next look finds what came of it
+			}
 			return err
 		}
 	}
-	return nil
+	_, err = a.askLane(ctx, workflow, &laneAsk{undelete: true})
+	return err
 }
 
 // finishOrders carries out what the lane has ordered and nobody has reported done: orders of runs that have ended keep

@@ -28,6 +28,8 @@ type laneAsk struct {
 	reason string
 	delete int64 // the internal id of the workflow that is to be deleted, 0 for none
 	revive bool
+	// undelete revives a lane whose deletion has no item.
+	undelete bool
 	// look asks for every order that is not seen done, and to look again, since something may have become free.
 	look bool
 	done []lane.Order // orders seen carried out
@@ -59,7 +61,7 @@ func (k *laneAsk) name() string {
 		return k.foreign
 	case k.arrival != nil:
 		return k.arrival.UUID
-	case len(k.ended) == 1 && !k.look && !k.cancel && k.delete == 0 && !k.revive:
+	case len(k.ended) == 1 && !k.look && !k.cancel && k.delete == 0 && !k.revive && !k.undelete:
 		return fmt.Sprintf("end.%d.%d", k.ended[0].Instance, k.ended[0].Run)
 	}
 	return ""
@@ -422,6 +424,14 @@ func (a *App) decideLane(ctx context.Context, t *laneTurn, met bool, r *reign) (
 		}
 		in.Delete = in.Delete || k.delete != 0 && k.delete == life
 		in.Revive = in.Revive || k.revive && life == 0
+		if k.undelete {
+			// The lane was read before: should it be told of a deletion again, this commit fails.
+			deleting, err := a.Deleting(ctx, t.workflow)
+			if err != nil {
+				return nil, err
+			}
+			in.Revive = in.Revive || !deleting
+		}
 	}
 	if in.Strategy.Rule == lane.StrictSequential {
 		var err error

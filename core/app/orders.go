@@ -89,6 +89,11 @@ func (a *App) lookAtLane(ctx context.Context, workflow string) ([]task, error) {
 	if err != nil {
 		return nil, a.park(item, err)
 	}
+	if l.Deleting {
+		if err := a.takeStarts(ctx, workflow); err != nil {
+			return nil, err
+		}
+	}
 	ask := &laneAsk{look: true}
 	listed := append(l.Running.Head(verifyLimit), l.Queued.Head(verifyLimit)...)
 	known := make(map[lane.Entry]bool, len(listed))

@@ -428,7 +428,8 @@ func (l *Lane) dropOrders(done []Order, ended []Entry) bool {
 const (
 	// orderRetry is after how long an order that nobody reported done is looked at.
 	orderRetry = 15_000
-	// verifyEvery is how often the oldest runs are compared with their heads while anything runs (P14).
+	// verifyEvery is how often the oldest runs are compared with their heads while anything runs (P14), and whether the
+	// deletion goes on that a lane was told of.
 	verifyEvery = 300_000
 	// holdMillis is how long what waits under LastOnly does not begin after a start has halted what runs: as long as
 	// Maestro leaves the run that ends before it looks again. Of many starts in this time only the last one ever begins.
@@ -443,7 +444,7 @@ func (l *Lane) nextDue(now int64) int64 {
 	switch {
 	case len(l.Orders) > 0:
 		want = roundUp(now + orderRetry)
-	case l.NonTerminal() > 0:
+	case l.NonTerminal() > 0, l.Deleting:
 		want = roundUp(now + verifyEvery)
 	}
 	if l.Hold > now && l.Queued.Len() > 0 {
