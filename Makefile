@@ -10,7 +10,7 @@ include infra/aws.mk
 
 ## help: list the targets
 help:
-	@sed -n 's/^## \([a-z-]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 ## run: start the server on this machine (ADDR=127.0.0.1:8080; data in ./.downbeat)
 run:

@@ -107,6 +107,10 @@ func main() {
 	file := flag.String("json", "", "write the rows into this `file` as JSON lines")
 	only := flag.String("only", "", "run this part alone: starts")
 	flag.Parse()
+	if *only != "" && *only != "starts" {
+		fmt.Fprintf(os.Stderr, "bench: --only %q: the one part that there is is starts\n", *only)
+		os.Exit(2)
+	}
 	if err := run(*file, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

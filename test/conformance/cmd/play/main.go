@@ -14,6 +14,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -52,7 +53,9 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	show := flags.Bool("show", false, "print each request with its normalised answer")
 	stubAddr := flags.String("stub", "127.0.0.1:0", "address of the HTTP server that HTTP steps call")
 	eventsFile := flags.String("events", "", "file to which the server appends the events it publishes, one JSON document a line")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0, nil
+	} else if err != nil {
 		return 2, err
 	}
 	scenarios, pending, err := load(flags.Args(), *only)
@@ -133,6 +136,9 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 		fmt.Fprintf(out, "%-12s %3d of %3d\n", area, passed[area], total[area])
 	}
 	fmt.Fprintf(out, "%-12s %3d of %3d passed\n", "all", all, len(scenarios))
+	if published == nil && slices.ContainsFunc(scenarios, func(s *conformance.Scenario) bool { return s.Events != nil }) {
+		fmt.Fprintln(out, "published events were not looked at: --events tells where the server writes them")
+	}
 	if surprises > 0 {
 		return 1, nil
 	}
