@@ -31,7 +31,7 @@ type example struct {
 	check func(*play)
 }
 
-// The examples by their file. Of what does not run yet the expectation says how it ends until then.
+// The examples by their file. Of what cannot run here the expectation says how it ends.
 var examples = map[string]example{
 	"hello.json":                {status: "SUCCEEDED", steps: map[string]string{"greet": "SUCCEEDED"}},
 	"nightly-orders.json":       {status: "SUCCEEDED", steps: map[string]string{"extract": "SUCCEEDED", "load_full": "SUCCEEDED", "load_delta": "UNSATISFIED", "publish": "SUCCEEDED"}},
