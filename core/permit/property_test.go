@@ -83,19 +83,23 @@ func (m *model) stored(t *rapid.T) {
 
 func (m *model) ask(t *rapid.T, attempts ...int) {
 	var requests []Request
-	attempts = slices.DeleteFunc(attempts, func(i int) bool { return m.names[i] != "" }) // whose permit is another's does not ask
+	attempts = slices.DeleteFunc(attempts, func(i int) bool { return m.names[i] != "" || m.passed(i) }) // who goes on with another's permit, or has ended, does not ask
 	for _, i := range attempts {
 		if _, ok := m.since[i]; !ok {
 			m.since[i] = m.now
 		}
 		requests = append(requests, Request{UUID: m.uuid(i), Run: m.run(i), Tags: m.tags[i], Since: m.since[i], Fenced: true})
 	}
+	unchanged := map[int]bool{}
+	for _, i := range attempts {
+		unchanged[i] = m.limitsUnchangedFor(i)
+	}
 	out, poke, err := Acquire(m.heads, requests, m.now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for k, i := range attempts {
-		if m.granted[i] && out[k] != Granted && m.limitsUnchangedFor(i) {
+		if m.granted[i] && out[k] != Granted && unchanged[i] {
 			t.Fatalf("attempt %d was granted and is not any more", i)
 		}
 		m.granted[i] = out[k] == Granted
