@@ -281,6 +281,9 @@ func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Ou
 	if !granted && !r.Fenced && slices.ContainsFunc(names, func(name string) bool { return heads[name].holds(r.UUID) }) {
 		return Doubtful
 	}
+	// The heads are settled when the request has what it gets: a head that is settled before may grant another waiter what is
+	// about to be taken here.
+	var freed []*Head
 	for i, name := range names {
 		h := heads[name]
 		switch {
@@ -294,15 +297,18 @@ func acquire(heads Heads, r Request, now int64, poke *runSet, waiting places) Ou
 				break
 			}
 			if h.wait(Waiter{UUID: r.UUID, Run: r.Run, Tags: wanted[i], Since: r.Since, Elsewhere: limited > 1, Others: others(r.Tags, name, limited), Verified: now}) {
-				h.settle(now, poke, heads)
+				freed = append(freed, h)
 			}
 		default:
 			// Nothing is wanted here, or not all of it can be had elsewhere: what was kept goes to the next (P29).
 			held := !granted && h.dropHolder(r.UUID)
 			if h.dropWaiter(r.UUID) || held {
-				h.settle(now, poke, heads)
+				freed = append(freed, h)
 			}
 		}
+	}
+	for _, h := range freed {
+		h.settle(now, poke, heads)
 	}
 	if granted {
 		return Granted

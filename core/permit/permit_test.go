@@ -306,6 +306,23 @@ func TestALimitSetBetweenTwoTries(t *testing.T) {
 	w.poked(poke, "r2")
 }
 
+// TestWhoLeavesAQueueIsServedFirst: who is granted leaves the queue of a tag that has no limit any more; the next there is
+// not granted what is taken by the same call.
+func TestWhoLeavesAQueueIsServedFirst(t *testing.T) {
+	w := newWorld(t, "wf#w", "tag#io")
+	w.limit("io", 0)
+	w.want(1, Waiting, wf(1), io())
+	w.want(2, Waiting, wf(1), io())
+	w.heads["tag#io"].DeleteLimit("io", w.now)
+	w.now += ReserveMillis
+	w.heads["tag#io"].Settle(w.now)
+	w.want(1, Granted, wf(1), io())
+	if h := w.heads["wf#w"].Holders; len(h) != 1 || h[0].UUID != "u1" {
+		t.Fatalf("holders %v", h)
+	}
+	w.want(2, Waiting, wf(1), io())
+}
+
 func TestWaitersOfSeveralHeadsArePokedInTurn(t *testing.T) {
 	w := newWorld(t, "wf#w", "tag#io")
 	w.limit("io", 1)
