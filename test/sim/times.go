@@ -160,6 +160,9 @@ func (s *system) checkTimes(old, now table.Item) {
 		return
 	}
 	ctl, def, t := s.activeTriggers(workflow)
+	if ctl == nil && last != nil && last.Life == next.Life {
+		return // the workflow is gone, and its deletion has yet to come here: who stood still starts nothing with it
+	}
 	if t == nil || ctl.InternalID != next.Life || !next.Holds(t) {
 		s.w.fail("schedule %s of %s is written and its triggers are not in force", next.UUID, workflow)
 		return
