@@ -201,7 +201,7 @@ func (s *system) ask(workflow, method, path, body, uuid string, asked int) {
 		if st.Instance < 1 || st.Run < 1 {
 			s.w.fail("start %s was answered without numbers: %s", uuid, a.body)
 		}
-		if h := s.heads[id]; h != nil && h.UUID != uuid && strings.Contains(path, "/steps/") {
+		if h := s.heads[id]; strings.Contains(path, "/steps/") && (h != nil && h.UUID != uuid || h == nil && s.deleted[id]) {
 			return // the restart of a step inside its run made an attempt, no run
 		}
 		if st.UUID != "" && st.UUID != uuid {
