@@ -389,7 +389,7 @@ func (s *system) checkGranted(id store.RunID, at *engine.Attempt, tags []engine.
 		} else if t.Limit < 0 {
 			continue
 		}
-		if granted, ok := s.grantedAt[at.Permit()]; limited+permitGrace > at.Times.Create || ok && limited > granted {
+		if granted, ok := s.grantedAt[at.Permit()]; limited+permitGrace > at.Times.Create || ok && limited >= granted {
 			continue
 		}
 		h, ok := s.permitHead(store.PermitKey(permit.HeadOf(t.Name)))
