@@ -33,7 +33,7 @@ type Holder struct {
 type Waiter struct {
 	UUID, Run string
 	Tags      []Tag // those of this head
-	Since     int64 // place in the queue; equal ones stand in the order of UUIDs
+	Since     int64 // place in the queue; equal ones stand in the order in which they came
 	// Elsewhere says that it needs permits of other heads too: it is granted by who has all of them at hand, else poked.
 	Elsewhere bool
 	Others    []Tag // with Elsewhere: those that are not of this head
@@ -131,8 +131,13 @@ func (h *Head) fits(r Request, tags []Tag, now int64) bool {
 	}
 	var kept map[string]int64
 	for _, w := range h.Waiters {
-		if w.UUID == r.UUID || !stands(w.Since, w.UUID, r.Since, r.UUID) {
+		if w.UUID == r.UUID || w.Since > r.Since {
 			break
+		}
+		if w.Since == r.Since && w.UUID > r.UUID {
+			// Of two that need the same heads, each may be the first at another one. What is kept for him there he would give up
+			// for want of the other, and come back behind; for ever. Between them this order decides, at every head.
+			continue
 		}
 		if w.Reserved > now {
 			kept = w.keep(kept)
@@ -238,18 +243,11 @@ func (h *Head) wait(w Waiter) bool {
 	if h.waiterWeight+w.weight() > maxWaiterWeight {
 		return false
 	}
-	i := sort.Search(len(h.Waiters), func(i int) bool { return !stands(h.Waiters[i].Since, h.Waiters[i].UUID, w.Since, w.UUID) })
+	i := sort.Search(len(h.Waiters), func(i int) bool { return h.Waiters[i].Since > w.Since })
 	h.Waiters = slices.Insert(h.Waiters, i, w)
 	h.waiterWeight += w.weight()
 	h.changed = true
 	return false
-}
-
-// stands tells whether the first of two stands before the second in a queue. The order is the same in every head: of two that
-// need the same heads, each would otherwise be the first at one of them, give up what is kept for him there for want of the
-// other, and come back behind; for ever.
-func stands(since int64, uuid string, otherSince int64, otherUUID string) bool {
-	return since < otherSince || since == otherSince && uuid < otherUUID
 }
 
 func (h *Head) dropWaiter(uuid string) bool {

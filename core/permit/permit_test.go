@@ -323,32 +323,6 @@ func TestWhoLeavesAQueueIsServedFirst(t *testing.T) {
 	w.want(2, Waiting, wf(1), io())
 }
 
-// TestQueuesHaveOneOrder: two that wait since the same moment stand in the same order at every head, in whichever order they
-// come there. Otherwise each would be kept room for at another head, and give it up for want of the rest, in turns.
-func TestQueuesHaveOneOrder(t *testing.T) {
-	w := newWorld(t, "tag#io", "tag#net")
-	w.limit("io", 0)
-	w.limit("net", 0)
-	ask := func(uuids ...string) {
-		var list []Request
-		for _, uuid := range uuids {
-			list = append(list, Request{UUID: uuid, Run: "r", Tags: []Tag{io(), {"net", NoLimit}}, Since: 5})
-		}
-		if _, _, err := Acquire(w.heads, list, w.now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ask("b", "a")
-	if a, b := w.queue("tag#io"), w.queue("tag#net"); a != "a b" || b != "a b" {
-		t.Fatalf("queues: %s; %s", a, b)
-	}
-	w.heads["tag#io"].dropWaiter("a")
-	ask("a")
-	if got := w.queue("tag#io"); got != "a b" {
-		t.Errorf("who comes back stands behind: %s", got)
-	}
-}
-
 func TestWaitersOfSeveralHeadsArePokedInTurn(t *testing.T) {
 	w := newWorld(t, "wf#w", "tag#io")
 	w.limit("io", 1)
