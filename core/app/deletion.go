@@ -193,11 +193,8 @@ func (a *App) takeStarts(ctx context.Context, workflow string) error {
 		return err
 	}
 	if ctl.Control != nil {
-		if err := a.put(ctx, ctl.item, ctl.item.Key, ctl.item.Data, ctl.item.Due); err != nil {
-			if lost(err) {
-				return nil // the next look finds what came of it
-			}
-			return err
+		if moved, err := a.fence(ctx, ctl.item); err != nil || !moved {
+			return err // if somebody else has moved it, the next look finds what came of that
 		}
 	}
 	_, err = a.askLane(ctx, workflow, &laneAsk{undelete: true})
@@ -387,8 +384,14 @@ func (a *App) deleteSubscriptions(ctx context.Context, d *deletion) (bool, error
 		}
 		gone := []table.Item{it}
 		for _, listed := range items[1:] {
+			if !listed.Exists() {
+				continue
+			}
 			sub, err := store.DecodeSubscriber(listed.Data)
-			if listed.Exists() && err == nil && sub.InternalID == d.InternalID {
+			if err != nil {
+				return false, a.park(listed, err)
+			}
+			if sub.InternalID == d.InternalID {
 				gone = append(gone, listed)
 			}
 		}

@@ -228,8 +228,8 @@ func (a *App) liveAttempts(ctx context.Context, id store.RunID, asked []string) 
 	return live, known, err
 }
 
-// fence moves the head of a run by one revision and changes nothing else, so that no decision commits any more that was
-// made of what was read, or of something older. It is false when somebody else has moved the head.
+// fence moves a head, as that of a run, by one revision and changes nothing else, so that no decision commits any more that
+// was made of what was read, or of something older. It is false when somebody else has moved the head.
 func (a *App) fence(ctx context.Context, item table.Item) (bool, error) {
 	err := a.put(ctx, item, item.Key, item.Data, item.Due)
 	if lost(err) {

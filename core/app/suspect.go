@@ -100,7 +100,7 @@ func (a *App) noteSuspect(ctx context.Context, id store.RunID, item table.Item, 
 // moveSafely is moveRun in safe mode. The inputs are folded first, by themselves; then each step has its turn, named
 // before it is decided and committed after. An error takes the name back: it is no death.
 func (a *App) moveSafely(ctx context.Context, id store.RunID, uuid string, mv move, item table.Item, s store.Suspect) (*moved, table.Item, error) {
-	if mv.away != nil || mv.create || mv.supersede {
+	if mv.byLane() {
 		m, err := a.tryMove(ctx, id, uuid, mv, maxTries)
 		return m, item, err
 	}
